@@ -1,0 +1,7 @@
+//! Everything with an outside dependency: a module and a feature each.
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteRecords;

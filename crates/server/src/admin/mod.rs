@@ -1,0 +1,8 @@
+//! Administration of an installation: commands that run on an open store, and a Unix socket (mode
+//! 0600, in the data folder) that takes them to a running server.
+
+mod commands;
+mod socket;
+
+pub use commands::{Admin, Command, NewSeal, add_secret, execute};
+pub use socket::{SOCKET_FILE, call, serve};

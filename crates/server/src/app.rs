@@ -1,0 +1,43 @@
+//! What the parts of a running server share.
+
+use std::sync::Arc;
+
+use strongroom_store::pool::Pool;
+
+use crate::authenticate::Authenticator;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::endpoints::{Endpoint, Endpoints};
+use crate::vaults::Vaults;
+
+/// A server, without its sockets.
+pub struct App {
+    /// The names it is reached by.
+    pub endpoints: Endpoints,
+    /// The region that it says it is in.
+    pub region: String,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Tenant, applications, role assignments, signing keys.
+    pub directory: Directory,
+    /// The vaults.
+    pub vaults: Vaults,
+    /// Checks tokens.
+    pub authenticator: Authenticator,
+    /// Threads for what is slow on purpose: password hashing.
+    pub slow: Pool,
+}
+
+impl App {
+    /// The `WWW-Authenticate` value (contract 1.2): one scheme, `, ` between the two parameters,
+    /// no other space or `=` in it.
+    #[must_use]
+    pub fn challenge(&self, endpoint: &Endpoint) -> String {
+        format!(
+            "Bearer authorization=\"{}/{}\", resource=\"{}\"",
+            endpoint.login_url(),
+            self.directory.tenant(),
+            endpoint.resource()
+        )
+    }
+}

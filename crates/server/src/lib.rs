@@ -1,0 +1,71 @@
+//! The server as a library: the data plane over any vault, the token endpoints, the jobs, TLS and
+//! the development proxy. The binary gives it sockets, a clock and a store.
+
+pub mod admin;
+pub mod app;
+pub mod authenticate;
+pub mod clock;
+pub mod data_plane;
+pub mod directory;
+pub mod endpoints;
+pub mod health;
+pub mod identity;
+pub mod jobs;
+pub mod listener;
+pub mod outside;
+pub mod proxy;
+pub mod routes;
+pub mod tls;
+pub mod vaults;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::{Request, Response, StatusCode};
+
+use app::App;
+use endpoints::Site;
+
+/// Answers a request that has arrived over TLS, by the host that it names.
+pub async fn dispatch(app: &Arc<App>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
+    let site = authority(&request).and_then(|authority| app.endpoints.site(authority));
+    match site {
+        Some(Site::Vault(vault, index)) => match app.endpoints.get(index) {
+            Some(endpoint) => data_plane::answer(app, endpoint, vault, peer, request).await,
+            None => unknown_host(),
+        },
+        Some(Site::Login(index)) => match app.endpoints.get(index) {
+            Some(endpoint) => identity::answer(app, endpoint, request).await,
+            None => unknown_host(),
+        },
+        None => unknown_host(),
+    }
+}
+
+fn authority(request: &Request<Body>) -> Option<&str> {
+    let named = request.uri().authority().map(http::uri::Authority::as_str);
+    named.or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()))
+}
+
+fn unknown_host() -> Response<Body> {
+    let body = r#"{"error":{"code":"NotFound","message":"No vault or login endpoint has this host name"}}"#;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// A new id for a request: a random GUID.
+#[must_use]
+pub fn request_id() -> String {
+    let bits = strongroom_crypto::random_u128().unwrap_or_default();
+    uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
+}
+
+/// Waits until told to stop, or until nobody is left to say so.
+pub(crate) async fn told_to_stop(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}

@@ -1,0 +1,129 @@
+//! Outside issuers that the configuration trusts: Entra itself, a Keycloak, another Strongroom.
+//! Their keys come from their discovery documents (OpenID Connect Discovery), are kept for an
+//! hour, and fetched again when a token names a key that is not among them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use strongroom_auth::{KeySet, TrustedIssuer};
+use strongroom_store::Time;
+use tokio::sync::Mutex;
+
+/// Keys are kept for so many seconds.
+const KEEP: i64 = 3_600;
+
+/// An unknown key makes us ask again, at most once in so many seconds.
+const ASK_AGAIN: i64 = 60;
+
+/// Most bytes in a discovery document or key set.
+const DOCUMENT_LIMIT: usize = 256 * 1024;
+
+/// An issuer, as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutsideIssuerConfig {
+    /// The `iss` of its tokens. `{issuer}/.well-known/openid-configuration` tells where its keys are.
+    pub issuer: String,
+    /// Audiences to accept beside the vault's own resource.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// The `tid` that its tokens must have; without it, tokens without `tid` are accepted.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// The claim that holds the object id to which roles are assigned.
+    #[serde(default = "object_id_claim")]
+    pub object_id_claim: String,
+}
+
+fn object_id_claim() -> String {
+    "oid".to_owned()
+}
+
+struct Known {
+    keys: Option<(Arc<KeySet>, i64)>,
+    asked: i64,
+}
+
+struct Outside {
+    trusted: Arc<TrustedIssuer>,
+    discovery: String,
+    known: Mutex<Known>,
+}
+
+/// All outside issuers, by the `iss` of their tokens.
+pub struct OutsideIssuers {
+    issuers: HashMap<String, Outside>,
+    http: reqwest::Client,
+}
+
+impl OutsideIssuers {
+    /// From the configuration. `http` is used to fetch their documents.
+    #[must_use]
+    pub fn new(configured: Vec<OutsideIssuerConfig>, http: reqwest::Client) -> Self {
+        let issuers = configured.into_iter().map(|config| {
+            let discovery = format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
+            let trusted = Arc::new(TrustedIssuer::outside(
+                config.issuer.clone(),
+                config.audiences,
+                config.tenant,
+                config.object_id_claim,
+            ));
+            let known = Mutex::new(Known { keys: None, asked: i64::MIN });
+            (config.issuer, Outside { trusted, discovery, known })
+        });
+        Self { issuers: issuers.collect(), http }
+    }
+
+    /// The issuer of that name and its keys; `None` when it is not trusted. Without reachable keys
+    /// the set is empty, and so accepts no token.
+    pub async fn find(&self, issuer: &str, kid: Option<&str>, now: Time) -> Option<(Arc<TrustedIssuer>, Arc<KeySet>)> {
+        let outside = self.issuers.get(issuer)?;
+        let now = now.seconds();
+        // Held while fetching: one request, however many tokens wait for it.
+        let mut known = outside.known.lock().await;
+        let wanted = match &known.keys {
+            None => true,
+            Some((keys, fetched)) => now.saturating_sub(*fetched) > KEEP || kid.is_some_and(|kid| !keys.contains(kid)),
+        };
+        if wanted && now.saturating_sub(known.asked) >= ASK_AGAIN {
+            known.asked = now;
+            match self.fetch(&outside.discovery).await {
+                Ok(keys) => known.keys = Some((Arc::new(keys), now)),
+                Err(fault) => tracing::warn!(issuer, %fault, "the keys of a trusted issuer could not be fetched"),
+            }
+        }
+        let keys = known.keys.as_ref().map_or_else(Arc::default, |(keys, _)| Arc::clone(keys));
+        Some((Arc::clone(&outside.trusted), keys))
+    }
+
+    async fn fetch(&self, discovery: &str) -> Result<KeySet, String> {
+        #[derive(Deserialize)]
+        struct Document {
+            jwks_uri: String,
+        }
+        let document: Document =
+            serde_json::from_slice(&self.get(discovery).await?).map_err(|_unreadable| "not a discovery document")?;
+        let keys = self.get(&document.jwks_uri).await?;
+        let keys = String::from_utf8(keys).map_err(|_unreadable| "not a key set")?;
+        KeySet::from_jwks(&keys).map_err(|fault| fault.to_string())
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, String> {
+        if !url.starts_with("https://") {
+            return Err(format!("{url} is not an https URL"));
+        }
+        let request = self.http.get(url).timeout(Duration::from_secs(10)).send();
+        let mut response =
+            request.await.and_then(reqwest::Response::error_for_status).map_err(|fault| fault.to_string())?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|fault| fault.to_string())? {
+            if body.len().saturating_add(chunk.len()) > DOCUMENT_LIMIT {
+                return Err(format!("{url} is larger than {DOCUMENT_LIMIT} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}

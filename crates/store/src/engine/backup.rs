@@ -1,0 +1,121 @@
+//! Backup blobs: all versions of an object, sealed under the installation's backup key.
+//!
+//! `"STRB"`, a format byte, a kind byte, then AES-256-GCM over JSON, with those six bytes as
+//! associated data. The same key opens it in another vault, or in another installation that was
+//! given the key.
+
+use serde::{Deserialize, Serialize};
+use strongroom_wire::Error;
+use strongroom_wire::ids::{Kind, ObjectName, Version};
+use strongroom_wire::rotation::RotationPolicy;
+
+use super::layout::{Head, StoredBody, StoredVersion, Timers, decode, object};
+use super::{Engine, encode, internal, records_error};
+use crate::provider::KeyProvider;
+use crate::records::{Batch, Expected, Records, RecordsError, Scan};
+use crate::vault::Object;
+
+/// More versions than this are not backed up.
+const MAX_VERSIONS: usize = 500;
+
+const HEADER_LEN: usize = 6;
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    name: ObjectName,
+    policy: Option<RotationPolicy>,
+    versions: Vec<(Version, StoredVersion)>,
+}
+
+impl<R: Records, P: KeyProvider> Engine<R, P> {
+    pub(super) async fn write_backup(&self, kind: Kind, name: &ObjectName) -> Result<Vec<u8>, Error> {
+        let (head, _) = self.live_head(kind, name).await?;
+        let prefix = self.keys.versions_prefix(kind, &name.folded());
+        let scan = Scan::prefix(prefix.clone(), MAX_VERSIONS.saturating_add(1));
+        let found = self.shared.records.scan(&scan).await.map_err(records_error)?;
+        if found.len() > MAX_VERSIONS {
+            return Err(Error::bad_parameter(format!(
+                "The {} has more than {MAX_VERSIONS} versions, which is the most that a backup holds",
+                kind.noun()
+            )));
+        }
+        let mut versions = Vec::with_capacity(found.len());
+        for (key, record) in &found {
+            let version = key.as_str().strip_prefix(&prefix).and_then(Version::parse);
+            let version = version.ok_or_else(|| internal("a version's record is misnamed", &head.name))?;
+            versions.push((version, decode(key, record)?));
+        }
+        let content = Content { name: head.name, policy: head.policy, versions };
+        let plaintext = zeroize::Zeroizing::new(encode(&content)?);
+        let header = header(kind);
+        let sealed = self.shared.backup_key.seal(&header, &plaintext);
+        let sealed = sealed.map_err(|fault| internal("a backup could not be sealed", &fault))?;
+        Ok([&header[..], &sealed].concat())
+    }
+
+    pub(super) async fn read_backup(&self, kind: Kind, blob: &[u8]) -> Result<Object, Error> {
+        let content = self.open(kind, blob)?;
+        let name = content.name;
+        let current = content.versions.last().map(|(version, _)| *version).ok_or_else(|| refused(kind))?;
+        let folded = name.folded();
+        let _in_line = self.lock(kind, &name).await;
+        self.refuse_deleted(kind, &name).await?;
+        let mut head = Head { name, current, deletion: None, policy: content.policy, timers: Timers::default() };
+        let mut batch = Batch::default();
+        let live_key = self.keys.live(kind, &folded);
+        batch.expect(live_key.clone(), Expected::Absent);
+        batch.expect(self.keys.deleted(kind, &folded), Expected::Absent);
+        let mut latest = None;
+        for (version, stored) in content.versions {
+            let belongs = match &stored.body {
+                StoredBody::Secret { .. } => kind == Kind::Secret,
+                StoredBody::Key(key) => kind == Kind::Key && key.hardware == self.shared.provider.is_hardware(),
+            };
+            if !belongs {
+                return Err(refused(kind));
+            }
+            batch.put(self.keys.version(kind, &folded, version), encode(&stored)?);
+            latest = Some(stored);
+        }
+        let latest = latest.ok_or_else(|| refused(kind))?;
+        self.set_timers(&mut batch, kind, &mut head, &latest);
+        batch.put(live_key, encode(&head)?);
+        match self.shared.records.commit(batch).await {
+            Ok(_) => Ok(object(&head, current, latest, self.recovery(), false)),
+            Err(RecordsError::Conflict) => Err(exists(kind, &head.name)),
+            Err(fault) => Err(records_error(fault)),
+        }
+    }
+
+    fn open(&self, kind: Kind, blob: &[u8]) -> Result<Content, Error> {
+        let (head, sealed) = blob.split_at_checked(HEADER_LEN).ok_or_else(|| refused(kind))?;
+        if head != header(kind) {
+            return Err(refused(kind));
+        }
+        let opened = self.shared.backup_key.open(head, sealed).map_err(|_tampered| refused(kind))?;
+        serde_json::from_slice(opened.expose()).map_err(|_unreadable| refused(kind))
+    }
+}
+
+const fn header(kind: Kind) -> [u8; HEADER_LEN] {
+    let kind = match kind {
+        Kind::Secret => b's',
+        Kind::Key => b'k',
+    };
+    [b'S', b'T', b'R', b'B', 1, kind]
+}
+
+fn refused(kind: Kind) -> Error {
+    Error::bad_parameter(format!(
+        "The blob is not a {} backup that this installation can open: it is damaged, of another kind, or was sealed \
+         with another backup key",
+        kind.noun()
+    ))
+}
+
+fn exists(kind: Kind, name: &ObjectName) -> Error {
+    Error::new(
+        strongroom_wire::ErrorKind::Conflict,
+        format!("A {} named {name} exists already; a backup is restored only where its name is free", kind.noun()),
+    )
+}

@@ -1,0 +1,313 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Azure Key Vault, run by yourself.
+#[derive(Parser)]
+#[command(name = "strongroom", version, about, long_about = None, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to log to standard error: error, warn, info, debug, trace, or a tracing filter.
+    #[arg(long, global = true, env = "STRONGROOM_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// Log as JSON, a line an event.
+    #[arg(long, global = true)]
+    pub(crate) log_json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Start a server for development: one command, everything made on first use.
+    Dev(Dev),
+    /// Start a server for production, as its configuration says.
+    Serve(WithConfig),
+    /// Create and seal the store that the configuration names.
+    Init(WithConfig),
+    /// Check a configuration file, or print one with every key explained.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the variables that point programs at the development server.
+    Env(Env),
+    /// Move the development server's clock.
+    #[command(subcommand)]
+    Clock(ClockCommand),
+    /// Names for machines where *.localhost does not resolve.
+    #[command(subcommand)]
+    Hosts(HostsCommand),
+    /// Vaults.
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Role assignments: who may do what.
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Applications: who can log in.
+    #[command(subcommand)]
+    Application(ApplicationCommand),
+    /// The keys that seal the store.
+    #[command(subcommand)]
+    Seal(SealCommand),
+    /// Read every record of the store and say whether any is damaged.
+    Check(Which),
+}
+
+impl Verb {
+    pub(crate) const fn default_log(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// Folder for the store, certificates and environment files. It is kept between runs.
+    #[arg(long, value_name = "DIR", env = "STRONGROOM_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// HTTPS port on loopback; 0 takes a free one.
+    #[arg(long, default_value_t = 8443)]
+    pub(crate) port: u16,
+    /// Port of the proxy for the real Azure names; 0 takes a free one [default: port + 1].
+    #[arg(long)]
+    pub(crate) proxy_port: Option<u16>,
+    /// Vaults are NAME.vault.DOMAIN, tokens come from login.DOMAIN.
+    #[arg(long, default_value = "localhost")]
+    pub(crate) domain: String,
+    /// Where to write the variables for direct use [default: DATA/strongroom.env].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Make this vault at the start (others are made when they are first used).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) vault: Vec<String>,
+    /// The proxy refuses every host that is not Azure's, instead of passing it through.
+    #[arg(long)]
+    pub(crate) isolated: bool,
+    /// Delete everything under the data folder first: vaults, keys and certificates.
+    #[arg(long)]
+    pub(crate) reset: bool,
+    /// Run this program in the proxy environment, then stop with its exit code.
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct WithConfig {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", env = "STRONGROOM_CONFIG")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether a configuration file is valid.
+    Check(WithConfig),
+    /// Print a configuration file with every key explained.
+    Example,
+}
+
+#[derive(Args)]
+pub(crate) struct Env {
+    /// The development server's folder.
+    #[arg(long, value_name = "DIR", env = "STRONGROOM_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// For the real Azure names, through the proxy.
+    #[arg(long)]
+    pub(crate) proxy: bool,
+    /// For which shell.
+    #[arg(long, value_enum, default_value_t = Shell::Bash)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Shell {
+    /// eval "$(strongroom env)"
+    Bash,
+    /// strongroom env --shell fish | source
+    Fish,
+    /// strongroom env --shell powershell | Invoke-Expression
+    Powershell,
+    /// KEY=value lines
+    Dotenv,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Move it forward: 90d, 12h, 30m, 10s.
+    Advance {
+        /// By how much.
+        by: String,
+        /// The development server's folder.
+        #[arg(long, value_name = "DIR", env = "STRONGROOM_DATA")]
+        data: Option<PathBuf>,
+    },
+    /// Set it back to real time.
+    Reset {
+        /// The development server's folder.
+        #[arg(long, value_name = "DIR", env = "STRONGROOM_DATA")]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum HostsCommand {
+    /// Print the lines for /etc/hosts.
+    Print {
+        /// Host names, such as dev.vault.localhost.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Write them into /etc/hosts (as root).
+    Install {
+        /// Host names, such as dev.vault.localhost.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// The file to edit.
+        #[arg(long, default_value = "/etc/hosts")]
+        file: PathBuf,
+    },
+}
+
+/// Which installation a command is for. It goes to the server that runs there; when none does, the
+/// store is opened for the length of the command.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// A production installation, by its configuration file.
+    #[arg(long, value_name = "FILE", env = "STRONGROOM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// A development installation, by its folder [default: the user's].
+    #[arg(long, value_name = "DIR", env = "STRONGROOM_DATA", conflicts_with = "config")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Make a vault.
+    Create {
+        /// 3 to 24 letters, digits and hyphens.
+        name: String,
+        /// How long deleted objects are kept: 7 to 90 days.
+        #[arg(long, default_value_t = 90)]
+        retention_days: u16,
+        /// Nobody can purge before the retention ends. Cannot be undone.
+        #[arg(long)]
+        purge_protection: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Change a vault's retention, or turn purge protection on.
+    Set {
+        /// The vault.
+        name: String,
+        /// How long deleted objects are kept: 7 to 90 days.
+        #[arg(long)]
+        retention_days: Option<u16>,
+        /// Nobody can purge before the retention ends. Cannot be undone.
+        #[arg(long)]
+        purge_protection: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List vaults.
+    List {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RoleCommand {
+    /// Give a principal a role.
+    Assign {
+        /// Name or GUID of a built-in role, such as "Key Vault Secrets User".
+        #[arg(long)]
+        role: String,
+        /// Object id of the principal, or the name of an application.
+        #[arg(long)]
+        principal: String,
+        /// VAULT, VAULT/secrets/NAME, VAULT/keys/NAME, '*' for all vaults, or an ARM scope.
+        #[arg(long)]
+        scope: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List role assignments.
+    List {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take a role assignment away.
+    Remove {
+        /// Its id, from `strongroom role list`.
+        id: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List the built-in roles and what they allow.
+    Definitions,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ApplicationCommand {
+    /// Make an application.
+    Create {
+        /// Display name.
+        name: String,
+        /// Without a client secret: it will log in with a certificate.
+        #[arg(long)]
+        no_secret: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Add a client secret; it is shown once.
+    AddSecret {
+        /// Client id or display name.
+        application: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Let a certificate stand for the application.
+    AddCertificate {
+        /// Client id or display name.
+        application: String,
+        /// The certificate, PEM.
+        #[arg(value_name = "FILE")]
+        certificate: PathBuf,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Remove a client secret or certificate.
+    RemoveCredential {
+        /// Client id or display name.
+        application: String,
+        /// Its key id, from `strongroom application list`.
+        key_id: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// List applications.
+    List {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SealCommand {
+    /// Make a new root key; the server goes on meanwhile.
+    Rotate {
+        /// Make new data keys, too, and seal every record anew.
+        #[arg(long)]
+        data_keys: bool,
+        /// Change to the passphrase in this file (its first line).
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+        /// Change to this key file (32 random bytes).
+        #[arg(long, value_name = "FILE", conflicts_with = "new_passphrase_file")]
+        new_key_file: Option<PathBuf>,
+        #[command(flatten)]
+        which: Which,
+    },
+}

@@ -1,0 +1,126 @@
+//! Opens what is on disk: the store, its seal, the directory, the vaults.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use strongroom_backends::sqlite::SqliteRecords;
+use strongroom_crypto::AeadKey;
+use strongroom_server::app::App;
+use strongroom_server::authenticate::Authenticator;
+use strongroom_server::clock::Clock;
+use strongroom_server::directory::{Directory, Site, first_or_stored};
+use strongroom_server::endpoints::Endpoints;
+use strongroom_server::outside::{OutsideIssuerConfig, OutsideIssuers};
+use strongroom_server::vaults::Vaults;
+use strongroom_store::pool::Pool;
+use strongroom_store::sealing::{SealError, SealKey, Sealed, initialise};
+use strongroom_store::{Installation, KeyProvider, Records, SoftwareProvider};
+use strongroom_wire::Sensitive;
+use strongroom_wire::base64url::Base64Url;
+use strongroom_wire::sensitive::expose;
+
+/// A store of at most so many bytes is read whole when it is opened, so that damage shows at once.
+const CHECKED_WHOLE: u64 = 64 * 1024 * 1024;
+
+/// Threads for password hashing, and how many may wait for them.
+const HASHING: (usize, usize) = (2, 64);
+
+/// An opened store.
+pub(crate) struct Store {
+    /// The file below, to be closed last.
+    pub(crate) sqlite: Arc<SqliteRecords>,
+    /// The sealing layer over it.
+    pub(crate) sealed: Arc<Sealed<Arc<dyn Records>>>,
+}
+
+impl Store {
+    /// Opens the sealed store in `folder`.
+    pub(crate) async fn open(folder: &Path, seal: &SealKey) -> Result<Self, String> {
+        let sqlite = SqliteRecords::open_existing(folder).map_err(|fault| fault.to_string())?;
+        Self::unseal(sqlite, folder, seal).await
+    }
+
+    /// Opens the store in `folder`; makes and seals it when there is none.
+    pub(crate) async fn open_or_create(folder: &Path, seal: &SealKey, clock: &dyn Clock) -> Result<Self, String> {
+        let sqlite = SqliteRecords::open(folder).map_err(|fault| fault.to_string())?;
+        match initialise(&sqlite, seal, clock.now()).await {
+            Ok(()) | Err(SealError::AlreadySealed) => Self::unseal(sqlite, folder, seal).await,
+            Err(fault) => Err(fault.to_string()),
+        }
+    }
+
+    async fn unseal(sqlite: SqliteRecords, folder: &Path, seal: &SealKey) -> Result<Self, String> {
+        let sqlite = Arc::new(sqlite);
+        let records: Arc<dyn Records> = Arc::clone(&sqlite) as Arc<dyn Records>;
+        let sealed = Sealed::unseal(records, seal).await.map_err(|fault| fault.to_string())?;
+        sealed.resume_rotation().await.map_err(|fault| fault.to_string())?;
+        let size = std::fs::metadata(folder.join("strongroom.db")).map_or(0, |file| file.len());
+        if size <= CHECKED_WHOLE {
+            sealed.verify().await.map_err(|fault| {
+                format!("{fault}. Nothing was changed; restore the folder {} from a backup", folder.display())
+            })?;
+        }
+        Ok(Self { sqlite, sealed: Arc::new(sealed) })
+    }
+
+    /// The records, as the engines see them.
+    pub(crate) fn records(&self) -> Arc<dyn Records> {
+        Arc::clone(&self.sealed) as Arc<dyn Records>
+    }
+}
+
+/// What an installation is opened with.
+pub(crate) struct Settings {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) region: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// For a new installation; later the stored one counts.
+    pub(crate) site: Site,
+    pub(crate) vaults_on_demand: bool,
+    pub(crate) outside_issuers: Vec<OutsideIssuerConfig>,
+    /// Shared with other installations, when configured; otherwise one is made and kept.
+    pub(crate) backup_key: Option<Sensitive<[u8; 32]>>,
+}
+
+/// The key that seals backup blobs, as it lies (sealed) in the store.
+#[derive(Serialize, Deserialize)]
+struct StoredBackupKey {
+    #[serde(serialize_with = "expose")]
+    key: Sensitive<Base64Url>,
+}
+
+/// Puts an app together.
+pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<App>, String> {
+    let records = store.records();
+    let now = settings.clock.now();
+    let backup_key = match &settings.backup_key {
+        Some(key) => AeadKey::from_bytes(key.expose()).map_err(|fault| fault.to_string())?,
+        None => stored_backup_key(&records).await?,
+    };
+    let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
+    let provider: Arc<dyn KeyProvider> = Arc::new(provider);
+    let installation = Installation::new(Arc::clone(&records), provider, backup_key);
+    let directory = Directory::open(records, settings.site, now).await.map_err(|error| error.message)?;
+    let http = reqwest::Client::builder().build().map_err(|fault| fault.to_string())?;
+    let (threads, waiting) = HASHING;
+    let slow = Pool::start("slow", threads, waiting).map_err(|fault| fault.to_string())?;
+    Ok(Arc::new(App {
+        endpoints: settings.endpoints,
+        region: settings.region,
+        clock: settings.clock,
+        directory,
+        vaults: Vaults::new(installation, settings.vaults_on_demand),
+        authenticator: Authenticator::new(OutsideIssuers::new(settings.outside_issuers, http)),
+        slow,
+    }))
+}
+
+async fn stored_backup_key(records: &Arc<dyn Records>) -> Result<AeadKey, String> {
+    let fresh = AeadKey::generate().map_err(|fault| fault.to_string())?;
+    let fresh = StoredBackupKey { key: Sensitive::new(Base64Url(fresh.expose().to_vec())) };
+    let stored = first_or_stored(records, "$sys/backup-key", fresh).await.map_err(|error| error.message)?;
+    let bytes: Result<[u8; 32], _> = stored.key.expose().0.as_slice().try_into();
+    let bytes = zeroize::Zeroizing::new(bytes.map_err(|_wrong_length| "the stored backup key is damaged")?);
+    AeadKey::from_bytes(&bytes).map_err(|fault| fault.to_string())
+}

@@ -1,0 +1,69 @@
+//! Strongroom: Azure Key Vault, run by yourself.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod cli;
+mod clock;
+mod commands;
+mod dev;
+mod files;
+mod installation;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Verb};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a command gives: the exit code, or a message for the person who ran it.
+type Outcome = Result<ExitCode, String>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli.verb)),
+        Err(fault) => Err(format!("the runtime could not be started: {fault}")),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("strongroom: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(verb: Verb) -> Outcome {
+    match verb {
+        Verb::Dev(arguments) => dev::run(arguments).await,
+        Verb::Serve(arguments) => serve::run(&arguments.config).await,
+        Verb::Init(arguments) => serve::init(&arguments.config).await,
+        Verb::Config(command) => commands::config(command),
+        Verb::Env(arguments) => dev::print_env(&arguments),
+        Verb::Clock(command) => dev::clock_command(command),
+        Verb::Hosts(command) => commands::hosts(command),
+        Verb::Vault(command) => commands::vault(command).await,
+        Verb::Role(command) => commands::role(command).await,
+        Verb::Application(command) => commands::application(command).await,
+        Verb::Seal(command) => commands::seal(command).await,
+        Verb::Check(which) => commands::check(which).await,
+    }
+}
+
+/// Logs go to standard error. `STRONGROOM_LOG` takes the filter syntax of `tracing`.
+fn start_log(cli: &Cli) {
+    use tracing_subscriber::EnvFilter;
+    let filter = cli.log.clone().unwrap_or_else(|| String::from(cli.verb.default_log()));
+    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|fault| {
+        eprintln!("strongroom: the log filter {filter:?} is not valid ({fault}); using info");
+        EnvFilter::new("info")
+    });
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if cli.log_json { log.json().init() } else { log.init() }
+}

@@ -1,0 +1,67 @@
+//! The project's own tasks. `cargo xtask test` is what the README names and what CI runs.
+
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
+mod chain;
+mod conformance;
+mod setup;
+mod steps;
+
+use std::process::ExitCode;
+
+use steps::Steps;
+
+const USAGE: &str = "\
+cargo xtask test           format, lints, crate chain, all tests, conformance suites
+cargo xtask test --quick   the same without the conformance suites
+cargo xtask conformance    the conformance suites alone, against the release binary
+cargo xtask crash [N]      the crash harness with N cycles (default 200)
+cargo xtask deny           licences and sources of dependencies (cargo-deny)
+cargo xtask setup          install what the tests need (Debian, as root)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut steps = Steps::new();
+    match words.as_slice() {
+        ["test"] => {
+            setup::packages(&mut steps);
+            checks(&mut steps);
+            conformance::run(&mut steps);
+        }
+        ["test", "--quick"] => checks(&mut steps),
+        ["conformance"] => conformance::run(&mut steps),
+        ["crash", rest @ ..] => {
+            let cycles = rest.first().copied().unwrap_or("200");
+            steps.command(
+                "crash harness",
+                "cargo",
+                &["test", "--release", "-p", "strongroom", "--test", "it", "--", "--nocapture", "crash"],
+                &[("STRONGROOM_CRASH_CYCLES", cycles)],
+            );
+        }
+        ["deny"] => {
+            setup::cargo_deny(&mut steps);
+            steps.command("cargo deny", "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"], &[]);
+        }
+        ["setup"] => setup::packages(&mut steps),
+        _ => {
+            print!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    steps.finish()
+}
+
+fn checks(steps: &mut Steps) {
+    steps.command("format", "cargo", &["fmt", "--all", "--check"], &[]);
+    steps.command(
+        "lints",
+        "cargo",
+        &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        &[],
+    );
+    steps.check("crate chain", chain::check);
+    steps.command("tests", "cargo", &["test", "--workspace", "--locked", "--no-fail-fast"], &[]);
+}
