@@ -62,7 +62,8 @@ impl AadError {
     /// No such tenant.
     #[must_use]
     pub fn unknown_tenant(tenant: &str) -> Self {
-        let message = format!("Tenant '{}' not found. Check to make sure you have the correct tenant ID.", shown(tenant));
+        let message =
+            format!("Tenant '{}' not found. Check to make sure you have the correct tenant ID.", shown(tenant));
         Self::new(90_002, 400, "invalid_request", message)
     }
 
@@ -76,7 +77,12 @@ impl AadError {
     /// Not a form.
     #[must_use]
     pub fn malformed_request() -> Self {
-        Self::new(900_144, 400, "invalid_request", "The request body must be a form (application/x-www-form-urlencoded).")
+        Self::new(
+            900_144,
+            400,
+            "invalid_request",
+            "The request body must be a form (application/x-www-form-urlencoded).",
+        )
     }
 
     /// A grant that is not offered.

@@ -4,11 +4,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use strongroom_crypto::{CryptoError, PublicKey, constant_time_eq, hash_secret, random_bytes, sha1, sha256, verify_secret};
+use strongroom_crypto::{
+    CryptoError, PublicKey, constant_time_eq, hash_secret, random_bytes, sha1, sha256, verify_secret,
+};
+use strongroom_wire::Sensitive;
 use strongroom_wire::algorithms::{Curve, SignatureAlgorithm};
 use strongroom_wire::base64url::{self, Base64Url};
 use strongroom_wire::jwk::PublicJwk;
-use strongroom_wire::Sensitive;
 use x509_parser::prelude::{FromDer as _, Pem, X509Certificate};
 use x509_parser::public_key::PublicKey as X509PublicKey;
 

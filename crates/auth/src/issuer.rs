@@ -143,6 +143,12 @@ impl SigningKeyRing {
         Self(keys)
     }
 
+    /// The keys, oldest first.
+    #[must_use]
+    pub fn into_keys(self) -> Vec<SigningKey> {
+        self.0
+    }
+
     /// What has to be done now. Following the plan and asking again gives an empty one.
     #[must_use]
     pub fn plan(&self, now: i64, schedule: &RotationSchedule) -> RotationPlan {
@@ -154,9 +160,7 @@ impl SigningKeyRing {
         let last = self.0.iter().map(|key| key.times.active_until).max();
         let generate = match last {
             // Time for the next one to be seen.
-            Some(last) if now < last => {
-                (now >= last.saturating_sub(schedule.publish_ahead)).then(|| times(last))
-            }
+            Some(last) if now < last => (now >= last.saturating_sub(schedule.publish_ahead)).then(|| times(last)),
             // None, or the server was off for too long.
             _ => Some(times(now)),
         };

@@ -22,7 +22,9 @@ pub use client::{
     Application, ClientCertificate, ClientSecret, CredentialFault, check_client_assertion, check_client_secret,
 };
 pub use decision::{Assignments, Decision, forbidden_message};
-pub use issuer::{KeyTimes, RotationPlan, RotationSchedule, SigningFault, SigningKey, SigningKeyRing, StoredSigningKey};
+pub use issuer::{
+    KeyTimes, RotationPlan, RotationSchedule, SigningFault, SigningKey, SigningKeyRing, StoredSigningKey,
+};
 pub use key_set::{KeySet, NotAKeySet};
 pub use roles::{BUILT_IN, RoleDefinition, find_role};
 pub use scope::{Installation, NotAScope, Scope};

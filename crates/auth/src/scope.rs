@@ -28,9 +28,10 @@ impl Scope {
         let rest = text.strip_prefix('/').ok_or(NotAScope)?;
         let segments: Vec<String> = rest.trim_end_matches('/').split('/').map(str::to_owned).collect();
         let fixed = ["subscriptions", "", "resourcegroups", "", "providers", "microsoft.keyvault", "vaults", ""];
-        let shape_fits = segments.iter().zip(fixed).all(|(segment, fixed)| {
-            !segment.is_empty() && (fixed.is_empty() || segment.eq_ignore_ascii_case(fixed))
-        });
+        let shape_fits = segments
+            .iter()
+            .zip(fixed)
+            .all(|(segment, fixed)| !segment.is_empty() && (fixed.is_empty() || segment.eq_ignore_ascii_case(fixed)));
         let collection_fits = segments
             .get(fixed.len())
             .is_none_or(|segment| COLLECTIONS.iter().any(|known| segment.eq_ignore_ascii_case(known)));
@@ -95,8 +96,14 @@ impl Installation {
     pub fn vault_scope(&self, vault: &str) -> Scope {
         let Self { subscription, resource_group } = self;
         let segments = [
-            "subscriptions", subscription, "resourcegroups", resource_group, "providers", "microsoft.keyvault",
-            "vaults", vault,
+            "subscriptions",
+            subscription,
+            "resourcegroups",
+            resource_group,
+            "providers",
+            "microsoft.keyvault",
+            "vaults",
+            vault,
         ];
         Scope(segments.map(str::to_owned).to_vec())
     }
@@ -145,10 +152,18 @@ mod tests {
     #[test]
     fn what_is_no_scope_is_refused() {
         let site = Installation { subscription: "s".into(), resource_group: "rg".into() };
-        for bad in ["", "/", "subscriptions/s", "/subscriptions", "/subscriptions//", "/a/b", "/subscriptions/s/x/y",
+        for bad in [
+            "",
+            "/",
+            "subscriptions/s",
+            "/subscriptions",
+            "/subscriptions//",
+            "/a/b",
+            "/subscriptions/s/x/y",
             "/subscriptions/s/resourceGroups/g/providers/Other/vaults/v",
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/blobs/x",
-            "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/secrets"] {
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/secrets",
+        ] {
             assert!(Scope::parse(bad).is_err(), "{bad}");
         }
         for bad in ["", "a/secrets", "a/blobs/x", "a/secrets/", "a/b/c/d"] {

@@ -36,12 +36,7 @@ impl TrustedIssuer {
     /// Another, as configured. With a tenant, a `tid` must be that one; an absent `tid` counts as
     /// the expected tenant, since other issuers know no tenants.
     #[must_use]
-    pub fn outside(
-        issuer: String,
-        audiences: Vec<String>,
-        tenant: Option<String>,
-        object_id_claim: String,
-    ) -> Self {
+    pub fn outside(issuer: String, audiences: Vec<String>, tenant: Option<String>, object_id_claim: String) -> Self {
         Self { issuers: vec![issuer], audiences, tenant, tenant_required: false, object_id_claim }
     }
 }
@@ -112,7 +107,9 @@ impl TokenError {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Malformed => "AKV10001: The token is not a well-formed signed JWT with the claims of an access token.".to_owned(),
+            Self::Malformed => {
+                "AKV10001: The token is not a well-formed signed JWT with the claims of an access token.".to_owned()
+            }
             Self::BadAlgorithm => "AKV10011: The token's signature algorithm is not accepted.".to_owned(),
             Self::UnknownKey => "AKV10012: The token is signed by a key that its issuer does not publish.".to_owned(),
             Self::BadSignature => "AKV10013: The token's signature is not valid.".to_owned(),

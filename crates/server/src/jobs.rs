@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_store::Cx;
-use strongroom_store::engine::due_timers;
+use strongroom_store::engine::{Timer, due_timers};
+use strongroom_store::{Cx, Time};
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -27,40 +27,39 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Does all that is due now.
+/// Does all that is due now. What fails stays due, and does not hold up the rest.
 pub async fn tick(app: &App) {
+    let now = app.clock.now();
+    let mut after = None;
     loop {
-        let now = app.clock.now();
-        let due = match due_timers(app.vaults.records(), now, CHUNK).await {
+        let due = match due_timers(app.vaults.records(), now, CHUNK, after.take()).await {
             Ok(due) => due,
             Err(fault) => {
                 tracing::error!(%fault, "the store did not say what is due");
                 break;
             }
         };
-        let mut all_done = true;
         for timer in &due {
-            let done = match app.vaults.get(&timer.vault, now).await {
-                Ok(engine) => engine.fire(&Cx::system(now), timer).await,
-                Err(error) => Err(error),
-            };
-            match done {
-                Ok(()) => {
-                    tracing::info!(vault = %timer.vault, action = ?timer.action, name = %timer.name, "done on time")
-                }
-                Err(error) => {
-                    all_done = false;
-                    tracing::error!(vault = %timer.vault, action = ?timer.action, name = %timer.name, %error,
-                        "could not be done on time; it will be tried again");
-                }
-            }
+            fire(app, timer, now).await;
         }
-        // What failed stays due: it is for the next tick.
-        if due.len() < CHUNK || !all_done {
-            break;
+        match due.last() {
+            Some(last) if due.len() == CHUNK => after = Some(last.key.clone()),
+            _ => break,
         }
     }
-    if let Err(error) = app.directory.rotate_signing_keys(app.clock.now()).await {
+    if let Err(error) = app.directory.rotate_signing_keys(now).await {
         tracing::error!(%error, "the token signing keys could not be rotated; it will be tried again");
+    }
+}
+
+async fn fire(app: &App, timer: &Timer, now: Time) {
+    let done = match app.vaults.get(&timer.vault, now).await {
+        Ok(engine) => engine.fire(&Cx::system(now), timer).await,
+        Err(error) => Err(error),
+    };
+    let Timer { vault, action, name, .. } = timer;
+    match done {
+        Ok(()) => tracing::info!(%vault, ?action, %name, "done on time"),
+        Err(error) => tracing::error!(%vault, ?action, %name, %error, "not done on time; it will be tried again"),
     }
 }

@@ -144,6 +144,7 @@ pub struct NewAttributes {
 
 /// A new current version of an object. Nothing is inherited, except by `RotateKey`.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a request, and moved, not kept")]
 pub enum NewVersion {
     /// A secret.
     Secret {

@@ -52,7 +52,7 @@ impl Store {
 
     async fn unseal(sqlite: SqliteRecords, folder: &Path, seal: &SealKey) -> Result<Self, String> {
         let sqlite = Arc::new(sqlite);
-        let records: Arc<dyn Records> = Arc::clone(&sqlite) as Arc<dyn Records>;
+        let records: Arc<dyn Records> = sqlite.clone();
         let sealed = Sealed::unseal(records, seal).await.map_err(|fault| fault.to_string())?;
         sealed.resume_rotation().await.map_err(|fault| fault.to_string())?;
         let size = std::fs::metadata(folder.join("strongroom.db")).map_or(0, |file| file.len());
@@ -66,7 +66,7 @@ impl Store {
 
     /// The records, as the engines see them.
     pub(crate) fn records(&self) -> Arc<dyn Records> {
-        Arc::clone(&self.sealed) as Arc<dyn Records>
+        self.sealed.clone()
     }
 }
 

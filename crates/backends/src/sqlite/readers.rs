@@ -128,8 +128,8 @@ fn bounds(scan: &Scan) -> (Vec<u8>, Vec<u8>) {
 
 fn record(row: &Row<'_>, first: usize) -> rusqlite::Result<Record> {
     let revision: i64 = row.get(first)?;
-    let revision = u64::try_from(revision)
-        .map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(first, revision))?;
+    let revision =
+        u64::try_from(revision).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(first, revision))?;
     let value = row.get_ref(first.saturating_add(1))?.as_blob()?.to_vec();
     Ok(Record { value: value.into(), revision })
 }

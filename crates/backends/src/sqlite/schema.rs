@@ -134,9 +134,8 @@ fn check_header(file: &Path) -> Result<u64, RecordsError> {
 }
 
 fn check_identity(file: &Path, connection: &Connection) -> Result<(), RecordsError> {
-    let number = |sql| {
-        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|fault| faults::sqlite(file, &fault))
-    };
+    let number =
+        |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|fault| faults::sqlite(file, &fault));
     if number("PRAGMA application_id")? != APPLICATION_ID {
         return Err(faults::damaged(file, "this is a SQLite database, but not a store of Strongroom"));
     }
@@ -160,7 +159,9 @@ fn check_whole(file: &Path, connection: &Connection) -> Result<(), RecordsError>
     let highest: i64 = connection
         .query_row("SELECT coalesce(max(revision), 0) FROM records", [], |row| row.get(0))
         .map_err(|fault| faults::sqlite(file, &fault))?;
-    if u64::try_from(highest).ok().is_none_or(|highest| last_revision(file, connection).is_ok_and(|last| highest > last))
+    if u64::try_from(highest)
+        .ok()
+        .is_none_or(|highest| last_revision(file, connection).is_ok_and(|last| highest > last))
     {
         return Err(faults::damaged(file, "a record is newer than the store"));
     }

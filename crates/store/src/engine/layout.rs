@@ -91,6 +91,8 @@ impl TimerAction {
 /// Something that is due.
 #[derive(Debug, Clone)]
 pub struct Timer {
+    /// Its record.
+    pub key: RecordKey,
     /// In which vault.
     pub vault: VaultName,
     /// What to do.
@@ -110,7 +112,7 @@ impl Timer {
         let letter = parts.next()?;
         let kind = Kind::ALL.iter().copied().find(|kind| kind_letter(*kind) == letter)?;
         let name = ObjectName::parse(parts.next()?).ok()?;
-        Some(Self { vault, action, kind, name })
+        Some(Self { key: key.clone(), vault, action, kind, name })
     }
 }
 
@@ -236,9 +238,7 @@ impl Keys {
             (timers.rotate, TimerAction::Rotate),
             (timers.notify, TimerAction::Notify),
         ];
-        set.into_iter()
-            .filter_map(|(due, action)| due.map(|due| self.timer(due, action, kind, folded)))
-            .collect()
+        set.into_iter().filter_map(|(due, action)| due.map(|due| self.timer(due, action, kind, folded))).collect()
     }
 }
 
@@ -280,12 +280,8 @@ pub(crate) fn object(
     with_value: bool,
 ) -> Object {
     let body = match stored.body {
-        StoredBody::Secret { content_type, value } => {
-            Body::Secret { content_type, value: with_value.then_some(value) }
-        }
-        StoredBody::Key(key) => {
-            Body::Key { public: Some(key.public), key_ops: key.key_ops, hardware: key.hardware }
-        }
+        StoredBody::Secret { content_type, value } => Body::Secret { content_type, value: with_value.then_some(value) },
+        StoredBody::Key(key) => Body::Key { public: Some(key.public), key_ops: key.key_ops, hardware: key.hardware },
     };
     Object {
         name: head.name.clone(),
@@ -300,7 +296,9 @@ pub(crate) fn object(
         },
         tags: stored.tags,
         body,
-        deletion: head.deletion.map(|StoredDeletion { deleted, scheduled_purge, .. }| Deletion { deleted, scheduled_purge }),
+        deletion: head
+            .deletion
+            .map(|StoredDeletion { deleted, scheduled_purge, .. }| Deletion { deleted, scheduled_purge }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Soft delete: delete, recover, purge.
 
 use strongroom_wire::base64url::Base64Url;
-use strongroom_wire::ids::{Kind, ObjectName};
+use strongroom_wire::ids::{Kind, ObjectName, Version};
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
 use super::layout::{Head, StoredBody, StoredDeletion, StoredVersion, Timers, decode, object};
@@ -112,7 +112,8 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             let handles = self.add_versions(&mut batch, kind, &folded).await?;
             match self.shared.records.commit(batch).await {
                 Ok(_) => {
-                    for handle in handles {
+                    for (version, handle) in handles {
+                        self.shared.loaded.invalidate(&(self.vault.clone(), folded.clone(), version));
                         self.shared.provider.destroy(&handle).await.map_err(provider_error)?;
                     }
                     return Ok(());
@@ -124,23 +125,25 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         Err(records_error(RecordsError::Conflict))
     }
 
-    /// Adds the removal of all versions to the batch, and returns the handles of their keys.
+    /// Adds the removal of all versions to the batch, and returns the handles of the keys among them.
     async fn add_versions(
         &self,
         batch: &mut Batch,
         kind: Kind,
         folded: &str,
-    ) -> Result<Vec<Sensitive<Vec<u8>>>, Error> {
+    ) -> Result<Vec<(Version, Sensitive<Vec<u8>>)>, Error> {
+        let prefix = self.keys.versions_prefix(kind, folded);
         let mut handles = Vec::new();
         let mut after: Option<RecordKey> = None;
         loop {
-            let scan = Scan { after, ..Scan::prefix(self.keys.versions_prefix(kind, folded), CHUNK) };
+            let scan = Scan { after, ..Scan::prefix(prefix.clone(), CHUNK) };
             let found = self.shared.records.scan(&scan).await.map_err(records_error)?;
             for (key, record) in &found {
                 let stored: StoredVersion = decode(key, record)?;
-                if let StoredBody::Key(key) = stored.body {
-                    let Base64Url(handle) = key.handle.expose();
-                    handles.push(Sensitive::new(handle.clone()));
+                let version = key.as_str().strip_prefix(&prefix).and_then(Version::parse);
+                if let (StoredBody::Key(stored), Some(version)) = (stored.body, version) {
+                    let Base64Url(handle) = stored.handle.expose();
+                    handles.push((version, Sensitive::new(handle.clone())));
                 }
                 batch.delete(key.clone());
             }

@@ -13,10 +13,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     pub(super) async fn read_live(&self, target: &Target) -> Result<Object, Error> {
         let (head, version, stored, _) = self.find(target).await?;
         if target.kind == Kind::Secret && !stored.enabled {
-            return Err(Error::new(
-                ErrorKind::SecretDisabled,
-                "Operation get is not allowed on a disabled secret.",
-            ));
+            return Err(Error::new(ErrorKind::SecretDisabled, "Operation get is not allowed on a disabled secret."));
         }
         Ok(object(&head, version, stored, self.recovery(), true))
     }

@@ -10,13 +10,19 @@ use crate::cx::{Cx, Time};
 use crate::provider::KeyProvider;
 use crate::records::{Batch, Expected, RecordKey, Records, RecordsError, Scan};
 
-/// The timers of all vaults that are due at `now`, earliest first, at most `limit`.
+/// The timers of all vaults that are due at `now`, earliest first, at most `limit`, and only those
+/// after the one given.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn due_timers<R: Records>(records: &R, now: Time, limit: usize) -> Result<Vec<Timer>, RecordsError> {
+pub async fn due_timers<R: Records>(
+    records: &R,
+    now: Time,
+    limit: usize,
+    after: Option<RecordKey>,
+) -> Result<Vec<Timer>, RecordsError> {
     let before = RecordKey::new(format!("{TIMERS}{}", moment(now.seconds().saturating_add(1))));
-    let scan = Scan { before: Some(before), ..Scan::prefix(TIMERS, limit) };
+    let scan = Scan { before: Some(before), after, ..Scan::prefix(TIMERS, limit) };
     let due = records.scan(&scan).await?;
     Ok(due.iter().filter_map(|(key, _)| Timer::from_key(key)).collect())
 }

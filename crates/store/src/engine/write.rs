@@ -89,13 +89,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     }
 
     /// Makes `stored` the current version of `name`.
-    async fn commit_new(
-        &self,
-        cx: &Cx,
-        kind: Kind,
-        name: &ObjectName,
-        stored: StoredVersion,
-    ) -> Result<Object, Error> {
+    async fn commit_new(&self, cx: &Cx, kind: Kind, name: &ObjectName, stored: StoredVersion) -> Result<Object, Error> {
         let folded = name.folded();
         let (live_key, deleted_key) = (self.keys.live(kind, &folded), self.keys.deleted(kind, &folded));
         let _in_line = self.lock(kind, name).await;
@@ -138,10 +132,8 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         let _in_line = self.lock(kind, name).await;
         for _ in 0..TRIES {
             let (before, revision) = self.live_head(kind, name).await?;
-            let (latest, _) = self
-                .stored(kind, name, before.current)
-                .await?
-                .ok_or_else(|| Error::not_found(kind, name.as_str()))?;
+            let (latest, _) =
+                self.stored(kind, name, before.current).await?.ok_or_else(|| Error::not_found(kind, name.as_str()))?;
             if due.is_some_and(|due| before.timers.rotate.is_none_or(|set| set > due)) {
                 return Ok(object(&before, before.current, latest, self.recovery(), false));
             }
@@ -314,10 +306,7 @@ fn check_content_type(content_type: Option<&str>) -> Result<(), Error> {
     if content_type.is_none_or(|text| text.chars().count() <= secrets::MAX_CONTENT_TYPE_CHARS) {
         return Ok(());
     }
-    Err(Error::bad_parameter(format!(
-        "The content type has at most {} characters",
-        secrets::MAX_CONTENT_TYPE_CHARS
-    )))
+    Err(Error::bad_parameter(format!("The content type has at most {} characters", secrets::MAX_CONTENT_TYPE_CHARS)))
 }
 
 fn check_key_ops(key_ops: Option<&[KeyOp]>) -> Result<(), Error> {

@@ -125,10 +125,7 @@ impl<R: Records> Sealed<R> {
     }
 
     /// Opens all that was read, or `None` when a data key is not there (any more).
-    async fn open_all(
-        &self,
-        found: &[(RecordKey, Record)],
-    ) -> Result<Option<Vec<(RecordKey, Record)>>, RecordsError> {
+    async fn open_all(&self, found: &[(RecordKey, Record)]) -> Result<Option<Vec<(RecordKey, Record)>>, RecordsError> {
         let mut opened = Vec::with_capacity(found.len());
         for (key, record) in found {
             let Some(record) = self.open(key, record).await? else { return Ok(None) };

@@ -183,7 +183,9 @@ impl Wrapping {
     /// With new parameters, for a new seal.
     pub(super) async fn fresh(key: &SealKey) -> Result<Self, SealError> {
         let kdf = match key {
-            SealKey::Passphrase(_) => Some(KdfParams::generate().map_err(|fault| SealError::Crypto(fault.to_string()))?),
+            SealKey::Passphrase(_) => {
+                Some(KdfParams::generate().map_err(|fault| SealError::Crypto(fault.to_string()))?)
+            }
             SealKey::File(_) => None,
         };
         Self::derive(key, kdf).await

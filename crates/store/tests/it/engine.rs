@@ -38,7 +38,7 @@ impl World {
     /// Moves the clock and does what is due, as the server's job does.
     async fn advance(&mut self, seconds: i64) -> usize {
         self.now += seconds;
-        let due = due_timers(&*self.records, Time::from_seconds(self.now), 100).await.unwrap();
+        let due = due_timers(&*self.records, Time::from_seconds(self.now), 100, None).await.unwrap();
         for timer in &due {
             // Twice: a second node may have seen the same timer.
             self.engine.fire(&self.cx(), timer).await.unwrap();

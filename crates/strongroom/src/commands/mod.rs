@@ -8,14 +8,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use strongroom_server::admin::{Admin, Command, NewSeal, call, execute};
-use strongroom_server::clock::Clock;
 use strongroom_server::tls;
 use strongroom_wire::Sensitive;
 use strongroom_wire::base64url::Base64Url;
 
-use crate::cli::{
-    ApplicationCommand, ConfigCommand, HostsCommand, RoleCommand, SealCommand, VaultCommand, Which,
-};
+use crate::cli::{ApplicationCommand, ConfigCommand, HostsCommand, RoleCommand, SealCommand, VaultCommand, Which};
 use crate::clock::MovableClock;
 use crate::installation::{Settings, Store, open_app};
 use crate::serve::{Config, EXAMPLE, settings};
@@ -188,7 +185,7 @@ impl Target {
         Settings {
             endpoints: dev::endpoints("localhost", 8443),
             region: "local".to_owned(),
-            clock: MovableClock::in_folder(&self.folder) as Arc<dyn Clock>,
+            clock: MovableClock::in_folder(&self.folder),
             site: dev::new_site(),
             vaults_on_demand: true,
             outside_issuers: Vec::new(),

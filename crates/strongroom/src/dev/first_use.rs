@@ -50,8 +50,7 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
     };
     assign(app, &application.object_id, now).await?;
     if app.directory.identities().is_empty() {
-        let identity =
-            ManagedIdentity { name: IDENTITY.to_owned(), client_id: request_id(), object_id: request_id() };
+        let identity = ManagedIdentity { name: IDENTITY.to_owned(), client_id: request_id(), object_id: request_id() };
         assign(app, &identity.object_id, now).await?;
         app.directory.put_identity(&identity).await.map_err(|error| error.message)?;
     }

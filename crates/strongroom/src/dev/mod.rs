@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
     let settings = Settings {
         endpoints,
         region: "local".to_owned(),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        clock: clock.clone(),
         site: new_site(),
         vaults_on_demand: true,
         outside_issuers: Vec::new(),
@@ -126,8 +126,8 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
 pub(crate) fn print_env(arguments: &Env) -> Outcome {
     let folder = data_folder(arguments.data.clone())?;
     let file = folder.join(if arguments.proxy { env_files::PROXY } else { env_files::DIRECT });
-    let content = files::read_private(&file)
-        .map_err(|fault| format!("{fault}; start the server first: `strongroom dev`"))?;
+    let content =
+        files::read_private(&file).map_err(|fault| format!("{fault}; start the server first: `strongroom dev`"))?;
     let content = String::from_utf8_lossy(&content);
     print!("{}", env_files::for_shell(&env_files::parse(&content), arguments.shell));
     Ok(ExitCode::SUCCESS)

@@ -122,9 +122,8 @@ impl Config {
         if config.listen.is_empty() {
             return Err("listen: name at least one address, such as 0.0.0.0:8443".to_owned());
         }
-        let label = |label: &str| {
-            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
+        let label =
+            |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !config.domain.split('.').all(label) {
             return Err(format!("domain: {:?} is not a domain name", config.domain));
         }

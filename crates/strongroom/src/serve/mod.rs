@@ -75,7 +75,7 @@ pub(crate) async fn run(file: &Path) -> Outcome {
     let config = Config::read(file)?;
     let resolver = tls::StaticResolver::load(&config.tls.certificate, &config.tls.key);
     let resolver = Arc::new(resolver.map_err(|fault| fault.to_string())?);
-    let tls = tls::server_config(Arc::clone(&resolver) as Arc<_>);
+    let tls = tls::server_config(resolver.clone());
     let tls = Arc::new(tls.map_err(|fault| fault.to_string())?);
     let mut listeners = Vec::new();
     for address in &config.listen {

@@ -25,8 +25,7 @@ pub(super) async fn provision(app: &Arc<App>, config: &Config) -> Result<(), Str
     }
     let admin = Admin { app: Arc::clone(app), sealed: None };
     for config::Assignment { role, principal, scope } in &config.role_assignment {
-        let command =
-            Command::RoleAssign { role: role.clone(), principal: principal.clone(), scope: scope.clone() };
+        let command = Command::RoleAssign { role: role.clone(), principal: principal.clone(), scope: scope.clone() };
         execute(&admin, command).await.map_err(|error| format!("role_assignment: {}", error.message))?;
     }
     Ok(())
