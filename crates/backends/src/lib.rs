@@ -1,5 +1,7 @@
 //! Everything with an outside dependency: a module and a feature each.
 
+#[cfg(feature = "azure")]
+pub mod azure;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

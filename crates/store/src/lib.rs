@@ -2,6 +2,7 @@
 //! that makes a vault of a store of records and a custodian of keys, sealing, and the conformance
 //! suite that every vault passes.
 
+pub mod conformance;
 pub mod cx;
 pub mod engine;
 pub mod memory;
@@ -14,7 +15,9 @@ pub mod vault;
 
 pub use cx::{Cx, Time};
 pub use engine::{Engine, Installation};
+pub use memory::MemoryRecords;
 pub use provider::KeyProvider;
 pub use records::Records;
+pub use sealing::Sealed;
 pub use software::SoftwareProvider;
 pub use vault::Vault;

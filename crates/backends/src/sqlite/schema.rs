@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use strongroom_store::records::RecordsError;
 
 use super::faults;
-use super::folder::{Folder, create_private};
+use super::folder::{Folder, create_private, log_of};
 
 /// "Stro", in the header of the file.
 const APPLICATION_ID: i64 = 0x5374_726f;
@@ -56,6 +56,7 @@ pub(super) fn open_writer(file: &Path) -> Result<(Connection, u64), RecordsError
     let fault = |fault: rusqlite::Error| faults::sqlite(file, &fault);
     let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
     check_identity(file, &connection)?;
+    check_size(file, &connection, size)?;
     if size < CHECKED {
         check_whole(file, &connection)?;
     }
@@ -147,6 +148,21 @@ fn check_identity(file: &Path, connection: &Connection) -> Result<(), RecordsErr
         ))),
         _ => Err(faults::damaged(file, "its schema version is not one that ever was")),
     }
+}
+
+/// SQLite takes the missing end of a last page for zeros. While there is a log the file may be
+/// short for a good reason: the rest is in there.
+fn check_size(file: &Path, connection: &Connection, size: u64) -> Result<(), RecordsError> {
+    if fs::metadata(log_of(file)).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    let pages: i64 = connection
+        .query_row("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()", [], |row| row.get(0))
+        .map_err(|fault| faults::sqlite(file, &fault))?;
+    if u64::try_from(pages).is_ok_and(|pages| size >= pages) {
+        return Ok(());
+    }
+    Err(faults::damaged(file, &format!("it has {size} bytes and should have {pages}")))
 }
 
 fn check_whole(file: &Path, connection: &Connection) -> Result<(), RecordsError> {

@@ -307,7 +307,10 @@ async fn value(records: &dyn Records, key: &RecordKey) -> Option<Vec<u8>> {
 
 async fn names(records: &dyn Records, space: &str, scan: Scan) -> Vec<String> {
     let found = records.scan(&scan).await.unwrap();
-    found.iter().map(|(key, _)| key.as_str().strip_prefix(space).unwrap().strip_prefix('/').unwrap().to_owned()).collect()
+    found
+        .iter()
+        .map(|(key, _)| key.as_str().strip_prefix(space).unwrap().strip_prefix('/').unwrap().to_owned())
+        .collect()
 }
 
 /// Runs futures at once on this task, until all have ended.

@@ -108,6 +108,13 @@ impl<R: Records> Sealed<R> {
             if let Some(ring) = self.load_ring_under(&root, space).await? {
                 return Ok(ring);
             }
+            if self.holds_records(space).await? {
+                // Made by somebody else just now, or lost; then a new one would hide the loss.
+                return self
+                    .load_ring_under(&root, space)
+                    .await?
+                    .ok_or_else(|| RecordsError::Corrupt(format!("the space {space:?} has lost its data keys")));
+            }
             let first = record_key(space, 1);
             let key = AeadKey::generate()
                 .map_err(|fault| RecordsError::Unavailable(format!("a data key cannot be made: {fault}")))?;
@@ -122,6 +129,11 @@ impl<R: Records> Sealed<R> {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    async fn holds_records(&self, space: &str) -> Result<bool, RecordsError> {
+        let under = Scan::prefix(format!("{space}/"), 1);
+        Ok(!self.records.scan(&under).await?.is_empty() || self.records.read(&RecordKey::new(space)).await?.is_some())
     }
 
     /// Reads the data keys of a space. The caller holds the root key, so that it is theirs.

@@ -125,7 +125,7 @@ pub(super) type RootId = [u8; 8];
 impl RootKey {
     /// A new one.
     pub(super) fn fresh() -> Result<Self, SealError> {
-        let key = AeadKey::generate().map_err(|fault| SealError::Crypto(fault.to_string()))?;
+        let key = AeadKey::generate().map_err(crypto)?;
         let mut named = zeroize::Zeroizing::new(Vec::with_capacity(64));
         named.extend_from_slice(b"strongroom.root.id.v1\0");
         named.extend_from_slice(key.expose());
@@ -154,7 +154,7 @@ impl Root {
             wrapping.key.open(&associated_data(stored.seal, id), &stored.wrapped_root.0).map_err(|_forged| wrong())?;
         let bytes = <&[u8; 32]>::try_from(opened.expose().as_slice()).map_err(|_length| wrong())?;
         Ok(Self {
-            key: RootKey { id, key: AeadKey::from_bytes(bytes).map_err(|fault| SealError::Crypto(fault.to_string()))? },
+            key: RootKey { id, key: AeadKey::from_bytes(bytes).map_err(crypto)? },
             revision: record.revision,
             wrapping,
             created: Time::from_millis(stored.created),
@@ -183,9 +183,7 @@ impl Wrapping {
     /// With new parameters, for a new seal.
     pub(super) async fn fresh(key: &SealKey) -> Result<Self, SealError> {
         let kdf = match key {
-            SealKey::Passphrase(_) => {
-                Some(KdfParams::generate().map_err(|fault| SealError::Crypto(fault.to_string()))?)
-            }
+            SealKey::Passphrase(_) => Some(KdfParams::generate().map_err(crypto)?),
             SealKey::File(_) => None,
         };
         Self::derive(key, kdf).await
@@ -197,19 +195,14 @@ impl Wrapping {
             (SealKey::Passphrase(_), None) => {
                 return Err(SealError::Damaged(String::from("the parameters for the passphrase are missing")));
             }
-            (SealKey::File(bytes), _) => {
-                AeadKey::from_bytes(bytes.expose()).map_err(|fault| SealError::Crypto(fault.to_string()))?
-            }
+            (SealKey::File(bytes), _) => AeadKey::from_bytes(bytes.expose()).map_err(crypto)?,
         };
         Ok(Self { kind: key.kind(), kdf, key: wrapping })
     }
 
     /// The record of a root key.
     pub(super) fn wrap(&self, root: &RootKey, created: Time) -> Result<Vec<u8>, SealError> {
-        let wrapped = self
-            .key
-            .seal(&associated_data(self.kind, root.id), root.key.expose())
-            .map_err(|fault| SealError::Crypto(fault.to_string()))?;
+        let wrapped = self.key.seal(&associated_data(self.kind, root.id), root.key.expose()).map_err(crypto)?;
         let stored = StoredRoot {
             version: VERSION,
             seal: self.kind,
@@ -218,7 +211,7 @@ impl Wrapping {
             wrapped_root: Base64Url(wrapped),
             created: created.millis(),
         };
-        serde_json::to_vec(&stored).map_err(|fault| SealError::Crypto(fault.to_string()))
+        serde_json::to_vec(&stored).map_err(crypto)
     }
 }
 
@@ -259,7 +252,10 @@ fn associated_data(kind: Kind, id: RootId) -> Vec<u8> {
 async fn stretch(passphrase: Sensitive<String>, params: KdfParams) -> Result<AeadKey, SealError> {
     let (answer, answered) = oneshot::channel();
     let run = move || drop(answer.send(derive_root_key(passphrase.expose(), &params)));
-    let fault = |fault: &dyn std::fmt::Display| SealError::Crypto(fault.to_string());
-    std::thread::Builder::new().name(String::from("seal")).spawn(run).map_err(|error| fault(&error))?;
-    answered.await.map_err(|error| fault(&error))?.map_err(|error| fault(&error))
+    std::thread::Builder::new().name(String::from("seal")).spawn(run).map_err(crypto)?;
+    answered.await.map_err(crypto)?.map_err(crypto)
+}
+
+fn crypto(fault: impl std::fmt::Display) -> SealError {
+    SealError::Crypto(fault.to_string())
 }

@@ -11,3 +11,6 @@
 )]
 
 mod engine;
+mod records;
+mod rotation;
+mod vault_suite;

@@ -1,0 +1,246 @@
+//! Requests and answers: the challenge, tokens, and trying again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::credentials::TokenCredential;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use strongroom_wire::Error;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use super::challenge;
+use super::translate::{Subject, error, unexpected};
+use super::unavailable;
+
+/// A request with all its tries ends after this time.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Tries after the first.
+const RETRIES: u32 = 5;
+
+/// Most bytes in an answer: a backup of hundreds of versions fits.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// May a request be sent again?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Whatever happened: it changes nothing.
+    Freely,
+    /// Only when the server said that it did nothing (429, 503): twice would be two changes.
+    WhenRefused,
+}
+
+/// One vault's requests.
+pub(super) struct Transport {
+    url: String,
+    host: String,
+    credential: Arc<dyn TokenCredential>,
+    http: reqwest::Client,
+    /// The scope of tokens, once a challenge has told it. The credential keeps the tokens.
+    scope: Mutex<Option<String>>,
+}
+
+impl Transport {
+    pub(super) fn new(url: &str, credential: Arc<dyn TokenCredential>, http: reqwest::Client) -> Result<Self, Error> {
+        let parsed = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "https");
+        let host = parsed.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+        let host = host.ok_or_else(|| Error::bad_parameter("a vault's URL is https://HOST[:PORT]"))?;
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), host, credential, http, scope: Mutex::new(None) })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request and reads the JSON answer.
+    pub(super) async fn call<B: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        api_version: &str,
+        body: Option<&B>,
+        repeat: Repeat,
+        subject: Subject,
+    ) -> Result<A, Error> {
+        let answer = self.send(method, path, api_version, body, repeat, subject).await?;
+        // The decoder's own text could quote a value.
+        serde_json::from_slice(&answer).map_err(|_unreadable| unexpected("an answer that is not as documented"))
+    }
+
+    /// Sends a request, again if need be, and reads the answer.
+    pub(super) async fn send<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        api_version: &str,
+        body: Option<&B>,
+        repeat: Repeat,
+        subject: Subject,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let url = format!("{}{path}{separator}api-version={api_version}", self.url);
+        let body = body.map(serde_json::to_vec).transpose();
+        let body = body.map_err(|_unwritable| unexpected("a request that cannot be written"))?.map(Zeroizing::new);
+        let tries = self.try_until(&method, &url, body.as_ref().map(|body| body.as_slice()), repeat, subject);
+        tokio::time::timeout(DEADLINE, tries).await.unwrap_or_else(|_elapsed| Err(unavailable("not in time")))
+    }
+
+    async fn try_until(
+        &self,
+        method: &Method,
+        url: &str,
+        body: Option<&[u8]>,
+        repeat: Repeat,
+        subject: Subject,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut tried = 0;
+        loop {
+            let last = tried >= RETRIES;
+            let wait = match self.try_once(method, url, body).await {
+                Ok((status, _, answer)) if status.is_success() => return Ok(answer),
+                Ok((status, headers, answer)) => {
+                    if last || !may_repeat(status, repeat) {
+                        return Err(error(status.as_u16(), &answer, subject));
+                    }
+                    asked_to_wait(&headers).unwrap_or_else(|| backoff(tried))
+                }
+                Err(Failure::Connection(fault)) => {
+                    if last || repeat != Repeat::Freely {
+                        return Err(unavailable(fault));
+                    }
+                    backoff(tried)
+                }
+                Err(Failure::Other(fault)) => return Err(fault),
+            };
+            tried = tried.saturating_add(1);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn try_once(
+        &self,
+        method: &Method,
+        url: &str,
+        body: Option<&[u8]>,
+    ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), Failure> {
+        let known = self.scope.lock().await.clone();
+        let scope = match known {
+            Some(scope) => scope,
+            None => {
+                // As the SDKs do: the first request goes out without token and body, to be challenged.
+                let (status, headers, answer) = self.exchange(method, url, None, None).await?;
+                if status != StatusCode::UNAUTHORIZED {
+                    return Ok((status, headers, answer));
+                }
+                self.learn_scope(&headers).await?
+            }
+        };
+        let token = self.token(&scope).await?;
+        self.exchange(method, url, Some(&token), body).await
+    }
+
+    async fn learn_scope(&self, headers: &HeaderMap) -> Result<String, Failure> {
+        let header = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let scope = challenge::scope(header, &self.host).map_err(Failure::Other)?;
+        *self.scope.lock().await = Some(scope.clone());
+        Ok(scope)
+    }
+
+    async fn token(&self, scope: &str) -> Result<Zeroizing<String>, Failure> {
+        let token = self.credential.get_token(&[scope], None).await.map_err(|fault| {
+            Failure::Other(Error::new(strongroom_wire::ErrorKind::Unauthorized, format!("No token: {fault}")))
+        })?;
+        Ok(Zeroizing::new(format!("Bearer {}", token.token.secret())))
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        url: &str,
+        token: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), Failure> {
+        let mut request = self.http.request(method.clone(), url).header("accept", "application/json");
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(token)
+                .map_err(|_unusable| Failure::Other(unexpected("a token that is no header value")))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_vec()),
+            None => request.header("content-length", "0"),
+        };
+        // The URL in the client's errors is no secret, but its query is long and tells nobody anything.
+        let connection = |fault: reqwest::Error| Failure::Connection(fault.without_url().to_string());
+        let mut response = request.send().await.map_err(connection)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut answer = Zeroizing::new(Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(connection)? {
+            if answer.len().saturating_add(chunk.len()) > ANSWER_LIMIT {
+                return Err(Failure::Other(unexpected("an answer that is too large")));
+            }
+            answer.extend_from_slice(&chunk);
+        }
+        Ok((status, headers, answer))
+    }
+}
+
+enum Failure {
+    Connection(String),
+    Other(Error),
+}
+
+fn may_repeat(status: StatusCode, repeat: Repeat) -> bool {
+    match status.as_u16() {
+        429 | 503 => true,
+        408 | 500 | 502 | 504 => repeat == Repeat::Freely,
+        _ => false,
+    }
+}
+
+/// 0.8 s, and twice as long each time.
+fn backoff(tried: u32) -> Duration {
+    Duration::from_millis(800_u64.saturating_mul(1 << tried.min(6)))
+}
+
+/// `Retry-After` in seconds, at most as long as the whole request may take.
+fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(DEADLINE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changes_nothing_is_sent_again_freely() {
+        let status = |code| StatusCode::from_u16(code).unwrap();
+        for code in [429, 503] {
+            assert!(may_repeat(status(code), Repeat::Freely) && may_repeat(status(code), Repeat::WhenRefused));
+        }
+        for code in [408, 500, 502, 504] {
+            assert!(may_repeat(status(code), Repeat::Freely) && !may_repeat(status(code), Repeat::WhenRefused));
+        }
+        for code in [400, 401, 403, 404, 409, 501] {
+            assert!(!may_repeat(status(code), Repeat::Freely), "{code}");
+        }
+    }
+
+    #[test]
+    fn waits_grow_and_the_server_may_set_them() {
+        let waits: Vec<u64> = (0..4).map(|tried| u64::try_from(backoff(tried).as_millis()).unwrap()).collect();
+        assert_eq!(waits, [800, 1600, 3200, 6400]);
+        let mut headers = HeaderMap::new();
+        assert_eq!(asked_to_wait(&headers), None);
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
+        assert_eq!(asked_to_wait(&headers), Some(Duration::from_secs(3)));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("Wed, 21 Oct 2026 07:28:00 GMT"));
+        assert_eq!(asked_to_wait(&headers), None);
+    }
+}

@@ -1,0 +1,17 @@
+//! Tests of the backends from the outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod sqlite;
+mod sqlite_crash;
+mod sqlite_damage;
+mod sqlite_device;
+mod vault_suite;
