@@ -141,6 +141,7 @@ const fn deletion(fields: &DeletedFields) -> Deletion {
 }
 
 /// The request for a new version.
+#[expect(clippy::large_enum_variant, reason = "one a request")]
 pub(super) enum Put {
     Secret(SecretSet),
     Create(KeyCreate),

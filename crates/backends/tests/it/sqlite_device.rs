@@ -1,6 +1,8 @@
 //! Devices that are full or read-only. They take a mount, and so root; without, the tests say that
 //! they were skipped.
 
+#![allow(clippy::print_stdout, reason = "a skipped test has to say so")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

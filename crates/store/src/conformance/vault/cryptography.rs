@@ -69,16 +69,20 @@ pub(super) async fn signatures_verify_outside_and_inside(harness: &Harness) {
     }
 }
 
+type Close = fn(EncryptionAlgorithm, Sensitive<Vec<u8>>) -> Operation;
+type Open = fn(EncryptionAlgorithm, Vec<u8>) -> Operation;
+
 pub(super) async fn ciphertexts_open_both_ways(harness: &Harness) {
     let key = harness.key(&harness.name("encrypt"), RSA).await;
     let target = exact(KEY, &key);
     let secret: Vec<u8> = (0..32).collect();
     for algorithm in EncryptionAlgorithm::ALL.iter().copied() {
-        let pairs: [(
-            fn(EncryptionAlgorithm, Sensitive<Vec<u8>>) -> Operation,
-            fn(EncryptionAlgorithm, Vec<u8>) -> Operation,
-        ); 2] = [(Operation::Encrypt, Operation::Decrypt), (Operation::WrapKey, Operation::UnwrapKey)];
-        for (close, open) in pairs {
+        for wrapping in [false, true] {
+            let (close, open) = if wrapping {
+                (Operation::WrapKey as Close, Operation::UnwrapKey as Open)
+            } else {
+                (Operation::Encrypt as Close, Operation::Decrypt as Open)
+            };
             let inside = harness.vault.perform(&harness.cx(), &target, close(algorithm, plain(&secret))).await;
             let outside = public_half(&key).encrypt(algorithm, &secret).unwrap();
             for ciphertext in [bytes(inside.unwrap()), outside] {
