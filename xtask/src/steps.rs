@@ -1,4 +1,4 @@
-//! Steps: each passes, fails, or is skipped by name; in CI a skip is a failure.
+//! Steps: each passes, fails, or is skipped by name; in CI a skipped suite is a failure.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -49,7 +49,13 @@ impl Steps {
         passed
     }
 
-    /// Notes that something could not be run.
+    /// Notes that a single test could not be run, for want of a device or a program that the
+    /// machine does not give.
+    pub(crate) fn note_skipped(&mut self, name: &str, why: &str) {
+        self.done.push((name.to_owned(), Outcome::Skipped(why.to_owned()), Duration::ZERO));
+    }
+
+    /// Notes that a whole suite could not be run; in CI that is a failure.
     pub(crate) fn skip(&mut self, name: &str, why: impl Into<String>) {
         let why = why.into();
         println!("\n== {name}\nskipped: {why}");

@@ -157,12 +157,15 @@ impl SigningKeyRing {
             let published_until = active_until.saturating_add(schedule.keep_after);
             KeyTimes { active_from, active_until, published_until }
         };
-        let last = self.0.iter().map(|key| key.times.active_until).max();
-        let generate = match last {
-            // Time for the next one to be seen.
-            Some(last) if now < last => (now >= last.saturating_sub(schedule.publish_ahead)).then(|| times(last)),
-            // None, or the server was off for too long.
-            _ => Some(times(now)),
+        let generate = match self.active(now).map(|key| key.times.active_until) {
+            // None yet, or the server was off, or its clock was moved.
+            None => Some(times(now)),
+            Some(end) => {
+                let follows = |key: &SigningKey| key.times.active_from <= end && end < key.times.active_until;
+                // Time for the next one to be seen.
+                let due = now >= end.saturating_sub(schedule.publish_ahead);
+                (due && !self.0.iter().any(follows)).then(|| times(end))
+            }
         };
         let drop = self.0.iter().filter(|key| !key.is_published(now)).map(|key| key.kid.clone()).collect();
         RotationPlan { generate, drop }

@@ -62,6 +62,7 @@ pub struct Directory {
     view: ArcSwap<View>,
     // Keeps changes of this process in line; the store's expectations keep other processes out.
     changing: Mutex<()>,
+    rotating: Mutex<()>,
 }
 
 impl Directory {
@@ -82,6 +83,7 @@ impl Directory {
             schedule: RotationSchedule::default(),
             view: ArcSwap::from_pointee(view),
             changing: Mutex::new(()),
+            rotating: Mutex::new(()),
         };
         directory.rotate_signing_keys(now).await?;
         Ok(directory)
@@ -196,7 +198,13 @@ impl Directory {
     /// # Errors
     /// Those of the store and of key generation.
     pub async fn rotate_signing_keys(&self, now: Time) -> Result<(), Error> {
-        let plan = self.ring().plan(now.seconds(), &self.schedule);
+        let plan = || self.ring().plan(now.seconds(), &self.schedule);
+        if plan().is_empty() {
+            return Ok(());
+        }
+        let _alone = self.rotating.lock().await;
+        // Another task may have done it meanwhile.
+        let plan = plan();
         if plan.is_empty() {
             return Ok(());
         }

@@ -11,7 +11,6 @@ use http::{Request, Response};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -135,14 +134,12 @@ impl Server {
         let connection = http().serve_connection(TokioIo::new(stream), service).into_owned();
         let mut stop = self.stop;
         async move {
-            let graceful = GracefulShutdown::new();
-            let connection = graceful.watch(connection);
             tokio::pin!(connection);
             let outcome = tokio::select! {
                 outcome = connection.as_mut() => outcome,
                 () = crate::told_to_stop(&mut stop) => {
-                    let (outcome, ()) = tokio::join!(connection, graceful.shutdown());
-                    outcome
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
                 }
             };
             if let Err(fault) = outcome {

@@ -37,8 +37,20 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the sealed store in `folder`.
     pub(crate) async fn open(folder: &Path, seal: &SealKey) -> Result<Self, String> {
+        Self::require(folder)?;
         let sqlite = SqliteRecords::open_existing(folder).map_err(|fault| fault.to_string())?;
         Self::unseal(sqlite, folder, seal).await
+    }
+
+    /// Says what to do when there is no store in `folder`.
+    pub(crate) fn require(folder: &Path) -> Result<(), String> {
+        if folder.join("strongroom.db").exists() {
+            return Ok(());
+        }
+        Err(format!(
+            "there is no store in {}: run `strongroom dev`, or `strongroom init` with a configuration",
+            folder.display()
+        ))
     }
 
     /// Opens the store in `folder`; makes and seals it when there is none.

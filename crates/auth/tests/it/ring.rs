@@ -53,6 +53,14 @@ fn after_a_long_time_off_a_new_key_signs_at_once() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_finds_a_key_too() {
+    let ring = follow(follow(SigningKeyRing::default(), START + 90 * DAY), START);
+    let now = ring.active(START).expect("a key for the earlier time").kid().to_owned();
+    let later = ring.active(START + 91 * DAY).expect("a key for the later time").kid().to_owned();
+    assert_ne!(now, later);
+}
+
+#[test]
 fn a_key_survives_being_stored() {
     let ring = follow(SigningKeyRing::default(), START);
     let keys = ring.into_keys();

@@ -1,8 +1,6 @@
 //! Devices that are full or read-only. They take a mount, and so root; without, the tests say that
 //! they were skipped.
 
-#![allow(clippy::print_stdout, reason = "a skipped test has to say so")]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +21,7 @@ impl Device {
         if run("mount", &["-t", "tmpfs", "-o", "size=4m", "tmpfs"], folder.path()) {
             return Some(Self { folder });
         }
-        println!("SKIPPED: no device can be mounted here (needs root)");
+        strongroom_store::conformance::skipped("full and read-only devices", "none can be mounted here (needs root)");
         None
     }
 

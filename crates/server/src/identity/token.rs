@@ -96,6 +96,8 @@ async fn grant(
     prove(app, endpoint, &application, &form).await?;
     let scope = form.scope.as_deref().ok_or_else(|| AadError::missing_parameter("scope"))?;
     let audience = audience(app, scope)?;
+    // Only after the clock has jumped is there anything to do: the job keeps the ring in order.
+    app.directory.rotate_signing_keys(app.clock.now()).await.map_err(|_logged| AadError::busy())?;
     let token = mint(app, endpoint, &application, audience)?;
     Ok((token, application.app_id.clone()))
 }

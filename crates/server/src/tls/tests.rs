@@ -205,7 +205,7 @@ fn the_trust_store_holds_trusted_entries_and_bundles_hold_one_development_ca() {
     let mut keytool = Command::new("keytool");
     keytool.args(["-list", "-storepass", trust::TRUSTSTORE_PASSWORD, "-keystore"]).arg(&files.truststore);
     let Ok(output) = keytool.output() else {
-        println!("SKIPPED: no keytool, so Java's view of the trust store was not tried");
+        strongroom_store::conformance::skipped("the trust store in Java", "there is no keytool");
         return;
     };
     let text = String::from_utf8_lossy(&output.stdout);

@@ -162,12 +162,7 @@ impl Target {
         if let Some(answer) = call(&self.folder, &command).await.map_err(|error| error.message)? {
             return Ok(answer);
         }
-        if !self.folder.join("strongroom.db").exists() {
-            return Err(format!(
-                "there is no store in {}: run `strongroom dev`, or `strongroom init` with a configuration",
-                self.folder.display()
-            ));
-        }
+        Store::require(&self.folder)?;
         let (seal, settings) = match &self.config {
             Some(config) => (config.seal_key()?, settings(config)?),
             None => (dev::seal_of(&self.folder)?, self.dev_settings()),

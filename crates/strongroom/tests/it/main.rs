@@ -1,0 +1,24 @@
+//! The binary, as its users run it: real processes, real sockets, real signals.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod administration;
+mod canary;
+mod client;
+mod crash;
+mod dev;
+mod failures;
+mod process;
+mod production;
+mod seal;
+mod serve;
