@@ -16,6 +16,7 @@ cargo xtask test           format, lints, crate chain, all tests, conformance su
 cargo xtask test --quick   the same without the conformance suites
 cargo xtask conformance    the conformance suites alone, against the release binary
 cargo xtask crash [N]      the crash harness with N cycles (default 200)
+cargo xtask bench          what the server reaches, against the machine's limits (--quick: two minutes)
 cargo xtask deny           licences and sources of dependencies (cargo-deny)
 cargo xtask setup          install what the tests need (Debian, as root)
 ";
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
                 &[("STRONGROOM_CRASH_CYCLES", cycles)],
             );
         }
+        ["bench", rest @ ..] => bench(&mut steps, rest),
         ["deny"] => {
             setup::cargo_deny(&mut steps);
             steps.command("cargo deny", "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"], &[]);
@@ -52,6 +54,14 @@ fn main() -> ExitCode {
         }
     }
     steps.finish()
+}
+
+fn bench(steps: &mut Steps, arguments: &[&str]) {
+    let packages = ["-p", "strongroom", "-p", "strongroom-bench"];
+    if steps.command("release build", "cargo", &[&["build", "--release", "--locked"], &packages[..]].concat(), &[]) {
+        let arguments = [&["target/release/strongroom"], arguments].concat();
+        steps.command("bench", "target/release/strongroom-bench", &arguments, &[]);
+    }
 }
 
 fn checks(steps: &mut Steps) {

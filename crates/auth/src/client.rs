@@ -106,6 +106,12 @@ impl ClientSecret {
         let hash = hash_secret(secret.expose())?;
         Ok(Self { key_id, hint: secret.expose().chars().take(3).collect(), hash, start, end })
     }
+
+    /// Is it good at this time?
+    #[must_use]
+    pub const fn is_good(&self, now: i64) -> bool {
+        self.start.saturating_sub(SKEW) <= now && now < self.end
+    }
 }
 
 impl ClientCertificate {
@@ -138,16 +144,21 @@ impl ClientCertificate {
     }
 }
 
-/// Checks a client secret. Slow on purpose: tens of milliseconds a secret.
+/// Checks a client secret; returns what is kept of it. Slow on purpose: tens of milliseconds a
+/// secret.
 ///
 /// # Errors
 /// AADSTS7000215, or 7000222 when it is right but expired.
-pub fn check_client_secret(application: &Application, presented: &str, now: i64) -> Result<(), AadError> {
+pub fn check_client_secret<'a>(
+    application: &'a Application,
+    presented: &str,
+    now: i64,
+) -> Result<&'a ClientSecret, AadError> {
     let mut outcome = Err(AadError::invalid_secret(&application.app_id));
     for secret in &application.secrets {
         if verify_secret(presented, &secret.hash).unwrap_or(false) {
-            if secret.start.saturating_sub(SKEW) <= now && now < secret.end {
-                return Ok(());
+            if secret.is_good(now) {
+                return Ok(secret);
             }
             outcome = Err(AadError::expired_secret(&application.app_id));
         }

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use strongroom_store::pool::Pool;
+use tokio::sync::Semaphore;
 
 use crate::authenticate::Authenticator;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::endpoints::{Endpoint, Endpoints};
+use crate::identity::ProvenSecrets;
 use crate::vaults::Vaults;
+
+/// Large bodies that are taken at once.
+pub const LARGE_BODIES: usize = 2;
 
 /// A server, without its sockets.
 pub struct App {
@@ -24,6 +29,10 @@ pub struct App {
     pub vaults: Vaults,
     /// Checks tokens.
     pub authenticator: Authenticator,
+    /// Places for requests with large bodies.
+    pub large_bodies: Semaphore,
+    /// Client secrets that were found to be right.
+    pub proven: ProvenSecrets,
     /// Threads for what is slow on purpose: password hashing.
     pub slow: Pool,
 }

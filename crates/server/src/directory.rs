@@ -14,7 +14,7 @@ use strongroom_auth::{
 use strongroom_store::records::{Batch, Expected, RecordKey, RecordsError, Scan};
 use strongroom_store::{Records, Time};
 use strongroom_wire::{Error, ErrorKind};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 const SITE: &str = "$sys/site";
 const APPLICATIONS: &str = "$sys/application/";
@@ -63,6 +63,7 @@ pub struct Directory {
     // Keeps changes of this process in line; the store's expectations keep other processes out.
     changing: Mutex<()>,
     rotating: Mutex<()>,
+    administering: Mutex<()>,
 }
 
 impl Directory {
@@ -84,6 +85,7 @@ impl Directory {
             view: ArcSwap::from_pointee(view),
             changing: Mutex::new(()),
             rotating: Mutex::new(()),
+            administering: Mutex::new(()),
         };
         directory.rotate_signing_keys(now).await?;
         Ok(directory)
@@ -137,6 +139,11 @@ impl Directory {
     #[must_use]
     pub fn assignments(&self) -> Vec<RoleAssignment> {
         self.view.load().assignments.all()
+    }
+
+    /// Held by who reads, changes and puts back.
+    pub async fn administer(&self) -> MutexGuard<'_, ()> {
+        self.administering.lock().await
     }
 
     /// Adds or replaces an application.

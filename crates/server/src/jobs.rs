@@ -19,7 +19,11 @@ const CHUNK: usize = 100;
 /// Runs until told to stop.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
-        tick(&app).await;
+        tokio::select! {
+            () = tick(&app) => {}
+            // What is left stays due.
+            () = crate::told_to_stop(&mut stop) => return,
+        }
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}
             () = crate::told_to_stop(&mut stop) => return,

@@ -1,6 +1,7 @@
 //! The server as a library: the data plane over any vault, the token endpoints, the jobs, TLS and
 //! the development proxy. The binary gives it sockets, a clock and a store.
 
+mod activity;
 pub mod admin;
 pub mod app;
 pub mod authenticate;
@@ -22,7 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Request, Response, StatusCode};
 
 use app::App;
@@ -30,6 +31,21 @@ use endpoints::Site;
 
 /// Answers a request that has arrived over TLS, by the host that it names.
 pub async fn dispatch(app: &Arc<App>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
+    let is_head = request.method() == http::Method::HEAD;
+    let response = answer(app, peer, request).await;
+    if is_head { without_content(response) } else { response }
+}
+
+/// The answer to HEAD has the head of the answer and nothing else (RFC 9110 section 9.3.2).
+fn without_content(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Body::empty())
+}
+
+async fn answer(app: &Arc<App>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
     let site = authority(&request).and_then(|authority| app.endpoints.site(authority));
     match site {
         Some(Site::Vault(vault, index)) => match app.endpoints.get(index) {

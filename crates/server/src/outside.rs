@@ -3,19 +3,21 @@
 //! hour, and fetched again when a token names a key that is not among them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 use strongroom_auth::{KeySet, TrustedIssuer};
 use strongroom_store::Time;
-use tokio::sync::Mutex;
 
 /// Keys are kept for so many seconds.
 const KEEP: i64 = 3_600;
 
+/// Keys that could not be fetched anew are believed for so many seconds.
+const BELIEVE: i64 = 86_400;
+
 /// An unknown key makes us ask again, at most once in so many seconds.
-const ASK_AGAIN: i64 = 60;
+const ASK_AGAIN: i64 = 30;
 
 /// Most bytes in a discovery document or key set.
 const DOCUMENT_LIMIT: usize = 256 * 1024;
@@ -41,8 +43,10 @@ fn object_id_claim() -> String {
     "oid".to_owned()
 }
 
+#[derive(Clone)]
 struct Known {
-    keys: Option<(Arc<KeySet>, i64)>,
+    keys: Option<Arc<KeySet>>,
+    fetched: i64,
     asked: i64,
 }
 
@@ -50,6 +54,25 @@ struct Outside {
     trusted: Arc<TrustedIssuer>,
     discovery: String,
     known: Mutex<Known>,
+    /// Held while fetching: one request, however many tokens wait for it.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+impl Outside {
+    /// What is known, without keys that are too old to be believed.
+    fn known(&self, now: i64) -> Known {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if now.saturating_sub(known.fetched) > BELIEVE { Known { keys: None, ..known } } else { known }
+    }
+
+    fn remember(&self, fetched: Option<KeySet>, now: i64) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.asked = now;
+        if let Some(keys) = fetched {
+            known.keys = Some(Arc::new(keys));
+            known.fetched = now;
+        }
+    }
 }
 
 /// All outside issuers, by the `iss` of their tokens.
@@ -70,8 +93,8 @@ impl OutsideIssuers {
                 config.tenant,
                 config.object_id_claim,
             ));
-            let known = Mutex::new(Known { keys: None, asked: i64::MIN });
-            (config.issuer, Outside { trusted, discovery, known })
+            let known = Mutex::new(Known { keys: None, fetched: i64::MIN, asked: i64::MIN });
+            (config.issuer, Outside { trusted, discovery, known, fetching: tokio::sync::Mutex::default() })
         });
         Self { issuers: issuers.collect(), http }
     }
@@ -81,20 +104,20 @@ impl OutsideIssuers {
     pub async fn find(&self, issuer: &str, kid: Option<&str>, now: Time) -> Option<(Arc<TrustedIssuer>, Arc<KeySet>)> {
         let outside = self.issuers.get(issuer)?;
         let now = now.seconds();
-        // Held while fetching: one request, however many tokens wait for it.
-        let mut known = outside.known.lock().await;
-        let wanted = match &known.keys {
-            None => true,
-            Some((keys, fetched)) => now.saturating_sub(*fetched) > KEEP || kid.is_some_and(|kid| !keys.contains(kid)),
-        };
-        if wanted && now.saturating_sub(known.asked) >= ASK_AGAIN {
-            known.asked = now;
-            match self.fetch(&outside.discovery).await {
-                Ok(keys) => known.keys = Some((Arc::new(keys), now)),
-                Err(fault) => tracing::warn!(issuer, %fault, "the keys of a trusted issuer could not be fetched"),
+        let known = outside.known(now);
+        let has_key = known.keys.as_ref().is_some_and(|keys| kid.is_none_or(|kid| keys.contains(kid)));
+        if !has_key || now.saturating_sub(known.fetched) > KEEP {
+            // Only who needs a key that is not there waits for one that is fetching already.
+            let turn = if has_key { outside.fetching.try_lock().ok() } else { Some(outside.fetching.lock().await) };
+            if turn.is_some() && now.saturating_sub(outside.known(now).asked) >= ASK_AGAIN {
+                let fetched = self.fetch(&outside.discovery).await;
+                if let Err(fault) = &fetched {
+                    tracing::warn!(issuer, %fault, "the keys of a trusted issuer could not be fetched");
+                }
+                outside.remember(fetched.ok(), now);
             }
         }
-        let keys = known.keys.as_ref().map_or_else(Arc::default, |(keys, _)| Arc::clone(keys));
+        let keys = outside.known(now).keys.unwrap_or_default();
         Some((Arc::clone(&outside.trusted), keys))
     }
 

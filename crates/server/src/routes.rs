@@ -1,8 +1,10 @@
 //! The one table of data-plane operations: method, path, data actions, handler. The router, the
 //! list in the documentation and the coverage tests all read it.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 use http::Method;
 use strongroom_auth::DataAction::{self, *};
@@ -109,10 +111,10 @@ pub struct Matched {
 pub fn find(method: &Method, path: &str) -> Result<Matched, Error> {
     let segments = decode_path(path)?;
     let mut known_path = false;
-    for route in ROUTES {
-        if let Some((name, version)) = match_path(route.path, &segments) {
-            if route.method == *method {
-                return Ok(Matched { route, name, version });
+    for pattern in PATTERNS.iter() {
+        if let Some((name, version)) = pattern.fit(&segments) {
+            if pattern.route.method == *method {
+                return Ok(Matched { route: pattern.route, name, version });
             }
             known_path = true;
         }
@@ -124,40 +126,62 @@ pub fn find(method: &Method, path: &str) -> Result<Matched, Error> {
     }))
 }
 
-fn decode_path(path: &str) -> Result<Vec<String>, Error> {
-    let decode = |segment: &str| {
+fn decode_path(path: &str) -> Result<Vec<Cow<'_, str>>, Error> {
+    let decode = |segment| {
         let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
-        decoded
-            .map(std::borrow::Cow::into_owned)
-            .map_err(|_invalid| Error::bad_parameter("The request URI is not UTF-8"))
+        decoded.map_err(|_invalid| Error::bad_parameter("The request URI is not UTF-8"))
     };
     path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect()
 }
 
-/// The name and version when `segments` fit `pattern`.
-fn match_path(pattern: &str, segments: &[String]) -> Option<(Option<String>, Option<String>)> {
-    let pattern: Vec<&str> = pattern.split('/').filter(|segment| !segment.is_empty()).collect();
-    let optional = pattern.contains(&"{version?}");
-    let without = pattern.len().checked_sub(1)?;
-    let skip_version = optional && segments.len() == without;
-    if !skip_version && segments.len() != pattern.len() {
-        return None;
+/// The paths of the table, taken apart once.
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| ROUTES.iter().map(Pattern::new).collect());
+
+struct Pattern {
+    route: &'static Route,
+    parts: Vec<Part>,
+}
+
+#[derive(PartialEq)]
+enum Part {
+    Literal(&'static str),
+    Name,
+    OptionalVersion,
+}
+
+impl Pattern {
+    fn new(route: &'static Route) -> Self {
+        let part = |part| match part {
+            "{name}" => Part::Name,
+            "{version?}" => Part::OptionalVersion,
+            literal => Part::Literal(literal),
+        };
+        Self { route, parts: route.path.split('/').filter(|part| !part.is_empty()).map(part).collect() }
     }
-    let (mut name, mut version) = (None, None);
-    let mut rest = segments.iter();
-    for part in pattern {
-        match part {
-            "{version?}" if skip_version => {}
-            "{name}" => name = Some(rest.next()?.clone()),
-            "{version?}" => version = Some(rest.next()?.clone()),
-            literal => {
-                if !rest.next()?.eq_ignore_ascii_case(literal) {
-                    return None;
+
+    /// The name and version when `segments` fit.
+    fn fit(&self, segments: &[Cow<'_, str>]) -> Option<(Option<String>, Option<String>)> {
+        let without_version = self.parts.len() == segments.len().saturating_add(1);
+        if self.parts.len() != segments.len() && !(without_version && self.parts.contains(&Part::OptionalVersion)) {
+            return None;
+        }
+        let (mut name, mut version) = (None, None);
+        let mut rest = segments.iter();
+        for part in &self.parts {
+            match part {
+                Part::OptionalVersion if without_version => {}
+                Part::OptionalVersion => version = Some(rest.next()?),
+                Part::Name => name = Some(rest.next()?),
+                Part::Literal(literal) => {
+                    if !rest.next()?.eq_ignore_ascii_case(literal) {
+                        return None;
+                    }
                 }
             }
         }
+        let owned = |segment: &Cow<'_, str>| segment.clone().into_owned();
+        Some((name.map(owned), version.map(owned)))
     }
-    Some((name, version))
 }
 
 #[cfg(test)]

@@ -35,13 +35,15 @@ pub struct Vaults {
     installation: Arc<ServerInstallation>,
     open: RwLock<HashMap<VaultName, Arc<ServerEngine>>>,
     on_demand: bool,
+    /// Keeps changes of settings in line, in the store and in memory.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Vaults {
     /// `on_demand`: a vault is made when it is first asked for.
     #[must_use]
     pub fn new(installation: Arc<ServerInstallation>, on_demand: bool) -> Self {
-        Self { installation, open: RwLock::default(), on_demand }
+        Self { installation, open: RwLock::default(), on_demand, changing: tokio::sync::Mutex::new(()) }
     }
 
     /// The store below.
@@ -109,6 +111,7 @@ impl Vaults {
     /// # Errors
     /// `VaultNotFound`; `BadParameter` when protection would end; that of the store.
     pub async fn set_recovery(&self, name: &VaultName, recovery: Recovery) -> Result<VaultRecord, Error> {
+        let _in_line = self.changing.lock().await;
         loop {
             let found = self.records().read(&key(name)).await.map_err(|fault| unavailable(&fault))?;
             let Some(found) = found else { return Err(not_found(name)) };
@@ -122,7 +125,7 @@ impl Vaults {
             batch.put(key(name), encode(&record)?);
             match self.records().commit(batch).await {
                 Ok(_) => {
-                    self.open(record.clone());
+                    self.open(record.clone()).set_recovery(recovery);
                     return Ok(record);
                 }
                 Err(RecordsError::Conflict) => {}
@@ -148,10 +151,10 @@ impl Vaults {
 
     fn open(&self, record: VaultRecord) -> Arc<ServerEngine> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // One that is open keeps its settings: `record` may have been read before they were changed.
         let engine = open
             .entry(record.name.clone())
             .or_insert_with(|| Arc::new(Engine::new(Arc::clone(&self.installation), record.name, record.recovery)));
-        engine.set_recovery(record.recovery);
         Arc::clone(engine)
     }
 }

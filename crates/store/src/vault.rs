@@ -208,6 +208,8 @@ pub struct Change {
 /// What an operation gave, and by which version of the key.
 #[derive(Debug)]
 pub struct Performed {
+    /// The key's name, in the case first used.
+    pub name: ObjectName,
     /// The version that was used.
     pub version: Version,
     /// The result.

@@ -8,10 +8,21 @@ use std::path::{Path, PathBuf};
 use strongroom_wire::Sensitive;
 use zeroize::Zeroizing;
 
-/// Makes a folder, mode 0700, with its parents.
+/// Makes a folder, mode 0700, with its parents; one that is there is checked.
 pub(crate) fn make_private_folder(folder: &Path) -> Result<(), String> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|fault| format!("the folder {} could not be made: {fault}", folder.display()))
+    made.map_err(|fault| format!("the folder {} could not be made: {fault}", folder.display()))?;
+    check_folder(folder)
+}
+
+/// Refuses a folder in which others could put files: a socket of theirs could pass for the server's.
+pub(crate) fn check_folder(folder: &Path) -> Result<(), String> {
+    let mode = fs::metadata(folder).map_err(|fault| format!("{}: {fault}", folder.display()))?.mode();
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let (mode, folder) = (mode & 0o7777, folder.display());
+    Err(format!("others can write into {folder} (mode {mode:04o}): run `chmod 700 {folder}`"))
 }
 
 /// Reads a file that only its owner may read.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use strongroom_backends::sqlite::SqliteRecords;
 use strongroom_crypto::AeadKey;
-use strongroom_server::app::App;
+use strongroom_server::app::{App, LARGE_BODIES};
 use strongroom_server::authenticate::Authenticator;
 use strongroom_server::clock::Clock;
 use strongroom_server::directory::{Directory, Site, first_or_stored};
 use strongroom_server::endpoints::Endpoints;
+use strongroom_server::identity::ProvenSecrets;
 use strongroom_server::outside::{OutsideIssuerConfig, OutsideIssuers};
 use strongroom_server::vaults::Vaults;
 use strongroom_store::pool::Pool;
@@ -19,6 +20,7 @@ use strongroom_store::{Installation, KeyProvider, Records, SoftwareProvider};
 use strongroom_wire::Sensitive;
 use strongroom_wire::base64url::Base64Url;
 use strongroom_wire::sensitive::expose;
+use tokio::sync::Semaphore;
 
 /// A store of at most so many bytes is read whole when it is opened, so that damage shows at once.
 const CHECKED_WHOLE: u64 = 64 * 1024 * 1024;
@@ -35,10 +37,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the sealed store in `folder`.
-    pub(crate) async fn open(folder: &Path, seal: &SealKey) -> Result<Self, String> {
+    /// Opens the sealed store in `folder`, with so much memory for records that were read lately.
+    pub(crate) async fn open(folder: &Path, seal: &SealKey, cache_bytes: u64) -> Result<Self, String> {
         Self::require(folder)?;
-        let sqlite = SqliteRecords::open_existing(folder).map_err(|fault| fault.to_string())?;
+        let sqlite = SqliteRecords::open_cached(folder, cache_bytes).map_err(|fault| fault.to_string())?;
         Self::unseal(sqlite, folder, seal).await
     }
 
@@ -106,15 +108,21 @@ struct StoredBackupKey {
 pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<App>, String> {
     let records = store.records();
     let now = settings.clock.now();
-    let backup_key = match &settings.backup_key {
-        Some(key) => AeadKey::from_bytes(key.expose()).map_err(|fault| fault.to_string())?,
-        None => stored_backup_key(&records).await?,
+    // A key that is configured later does not make the backups of before unreadable.
+    let own = stored_backup_key(&records).await?;
+    let (backup_key, earlier) = match &settings.backup_key {
+        Some(key) => (AeadKey::from_bytes(key.expose()).map_err(|fault| fault.to_string())?, Some(own)),
+        None => (own, None),
     };
     let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
     let provider: Arc<dyn KeyProvider> = Arc::new(provider);
-    let installation = Installation::new(Arc::clone(&records), provider, backup_key);
+    let installation = Installation::with_earlier_backup_key(Arc::clone(&records), provider, backup_key, earlier);
     let directory = Directory::open(records, settings.site, now).await.map_err(|error| error.message)?;
-    let http = reqwest::Client::builder().build().map_err(|fault| fault.to_string())?;
+    let http = reqwest::Client::builder()
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|fault| fault.to_string())?;
     let (threads, waiting) = HASHING;
     let slow = Pool::start("slow", threads, waiting).map_err(|fault| fault.to_string())?;
     Ok(Arc::new(App {
@@ -124,6 +132,8 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
         directory,
         vaults: Vaults::new(installation, settings.vaults_on_demand),
         authenticator: Authenticator::new(OutsideIssuers::new(settings.outside_issuers, http)),
+        large_bodies: Semaphore::new(LARGE_BODIES),
+        proven: ProvenSecrets::new().map_err(|fault| fault.to_string())?,
         slow,
     }))
 }

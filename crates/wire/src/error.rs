@@ -11,6 +11,8 @@ pub enum ErrorKind {
     BadParameter,
     /// The request body is larger than the operation allows.
     TooLarge,
+    /// The request did not arrive in time. Clients try again.
+    Timeout,
     /// No token, or one that is not accepted.
     Unauthorized,
     /// The caller holds no role that allows the action.
@@ -52,6 +54,7 @@ impl ErrorKind {
         match self {
             Self::BadParameter => (400, "BadParameter", None),
             Self::TooLarge => (413, "BadParameter", None),
+            Self::Timeout => (408, "RequestTimeout", None),
             Self::Unauthorized => (401, "Unauthorized", None),
             Self::ForbiddenByRbac => (403, "Forbidden", Some("ForbiddenByRbac")),
             Self::PurgeProtected => (403, "Forbidden", None),

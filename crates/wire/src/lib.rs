@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod base64url;
 pub mod error;
 pub mod ids;
+pub mod json;
 pub mod jwk;
 pub mod keys;
 pub mod page;

@@ -206,14 +206,14 @@ impl Vault for AzureVault {
             let answer: KeyVerifyResult =
                 self.transport.call(Method::POST, &path, API_VERSION, Some(&body), Repeat::Freely, subject).await?;
             let version = version.ok_or_else(|| translate::unexpected("a key without a version"))?;
-            return Ok(Performed { version, output: Output::Verified(answer.value) });
+            return Ok(Performed { name: key.name.clone(), version, output: Output::Verified(answer.value) });
         }
         let answer: KeyOperationResult =
             self.transport.call(Method::POST, &path, API_VERSION, Some(&body), Repeat::Freely, subject).await?;
-        let (_, _, version) = parse_object_id(&answer.kid)?;
+        let (_, name, version) = parse_object_id(&answer.kid)?;
         let version = version.ok_or_else(|| translate::unexpected("a key id without a version"))?;
         let bytes = Sensitive::new(answer.value.expose().0.clone());
-        Ok(Performed { version, output: Output::Bytes(bytes) })
+        Ok(Performed { name, version, output: Output::Bytes(bytes) })
     }
 
     async fn rotation_policy(&self, _cx: &Cx, name: &ObjectName) -> Result<RotationPolicy, Error> {

@@ -5,6 +5,7 @@
 //! after the commit. A few threads read, each with a connection of its own. No call blocks the
 //! thread of its caller.
 
+mod cache;
 mod faults;
 mod folder;
 mod readers;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use strongroom_store::records::{Batch, Record, RecordKey, Records, RecordsError, Scan};
 use tokio::sync::{mpsc, oneshot};
 
+use cache::Cache;
 use folder::Folder;
 use readers::Readers;
 use writer::Job;
@@ -28,12 +30,16 @@ use writer::Job;
 /// Batches that may wait for the writer before callers are held back.
 const WAITING: usize = 4096;
 
+/// How much memory is given to records that were read lately, unless told otherwise.
+pub const CACHE_BYTES: u64 = 32 << 20;
+
 /// Records in a SQLite file, `strongroom.db` in a folder that belongs to one process at a time.
 ///
 /// A commit whose future is dropped may still happen. Dropping the store closes it.
 pub struct SqliteRecords {
     file: PathBuf,
     open: RwLock<Option<Open>>,
+    cache: Arc<Cache>,
     durable: Arc<AtomicU64>,
 }
 
@@ -54,7 +60,7 @@ impl SqliteRecords {
     /// [`RecordsError::InUse`] at once when another process has it, [`RecordsError::Corrupt`] when
     /// it is damaged (it is left as it is), [`RecordsError::ReadOnly`], [`RecordsError::Full`].
     pub fn open(folder: &Path) -> Result<Self, RecordsError> {
-        Self::start(Folder::lock_or_create(folder)?, true)
+        Self::start(Folder::lock_or_create(folder)?, true, CACHE_BYTES)
     }
 
     /// Opens the store in `folder`, which must be there.
@@ -62,10 +68,18 @@ impl SqliteRecords {
     /// # Errors
     /// As for [`SqliteRecords::open`]; [`RecordsError::Unavailable`] when there is no store.
     pub fn open_existing(folder: &Path) -> Result<Self, RecordsError> {
-        Self::start(Folder::lock(folder)?, false)
+        Self::open_cached(folder, CACHE_BYTES)
     }
 
-    fn start(folder: Folder, create: bool) -> Result<Self, RecordsError> {
+    /// The same with another bound to the memory for records that were read lately.
+    ///
+    /// # Errors
+    /// As for [`SqliteRecords::open_existing`].
+    pub fn open_cached(folder: &Path, cache_bytes: u64) -> Result<Self, RecordsError> {
+        Self::start(Folder::lock(folder)?, false, cache_bytes)
+    }
+
+    fn start(folder: Folder, create: bool, cache_bytes: u64) -> Result<Self, RecordsError> {
         let file = folder.database();
         if !folder.has_database()? {
             if !create {
@@ -80,9 +94,10 @@ impl SqliteRecords {
         let readers = std::thread::available_parallelism().map_or(2, usize::from);
         let (readers, mut threads) = Readers::start(&file, readers)?;
         let durable = Arc::new(AtomicU64::new(0));
+        let cache = Arc::new(Cache::new(cache_bytes));
         let (jobs, queue) = mpsc::channel(WAITING);
-        threads.push(writer::start(connection, &file, revision, queue, Arc::clone(&durable))?);
-        Ok(Self { file, open: RwLock::new(Some(Open { jobs, readers, threads, folder })), durable })
+        threads.push(writer::start(connection, &file, revision, queue, Arc::clone(&durable), Arc::clone(&cache))?);
+        Ok(Self { file, open: RwLock::new(Some(Open { jobs, readers, threads, folder })), cache, durable })
     }
 
     /// How many durable transactions this instance has made: fewer than commits, since commits
@@ -139,8 +154,18 @@ impl fmt::Debug for SqliteRecords {
 #[async_trait]
 impl Records for SqliteRecords {
     async fn read(&self, key: &RecordKey) -> Result<Option<Record>, RecordsError> {
-        let (readers, key) = (self.with(|open| open.readers.clone())?, key.clone());
-        readers.run(move |connection, file| readers::read(connection, file, &key)).await
+        // Asked even when it is in the cache: a closed store answers nothing.
+        let readers = self.with(|open| open.readers.clone())?;
+        if let Some(record) = self.cache.get(key) {
+            return Ok(Some(record));
+        }
+        let reading = self.cache.begin(key);
+        let wanted = key.clone();
+        let found = readers.run(move |connection, file| readers::read(connection, file, &wanted)).await?;
+        if let Some(record) = &found {
+            self.cache.keep(key.clone(), record, reading);
+        }
+        Ok(found)
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Vec<(RecordKey, Record)>, RecordsError> {

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use strongroom_store::records::{Batch, Expected, RecordsError, Write};
 use tokio::sync::{mpsc, oneshot};
 
+use super::cache::Cache;
 use super::faults;
 use super::folder::log_of;
 
@@ -49,8 +50,9 @@ pub(super) fn start(
     revision: u64,
     mut queue: mpsc::Receiver<Job>,
     durable: Arc<AtomicU64>,
+    cache: Arc<Cache>,
 ) -> Result<JoinHandle<()>, RecordsError> {
-    let mut writer = Writer { connection, file: file.to_owned(), log: log_of(file), revision, durable };
+    let mut writer = Writer { connection, file: file.to_owned(), log: log_of(file), revision, durable, cache };
     let run = move || {
         while let Some(group) = gather(&mut queue) {
             writer.perform(group);
@@ -83,13 +85,19 @@ struct Writer {
     /// The last revision given out, whether or not its transaction came about.
     revision: u64,
     durable: Arc<AtomicU64>,
+    cache: Arc<Cache>,
 }
 
 impl Writer {
     /// Does a group in one transaction, and answers when it is durable. A batch whose expectations
     /// do not hold fails alone; when the transaction fails, all do.
     fn perform(&mut self, group: Vec<Job>) {
-        match self.transact(&group) {
+        let outcome = self.transact(&group);
+        // Whatever came of it: nobody is to be told of a write and then read what was before.
+        for job in &group {
+            self.cache.forget(&job.batch);
+        }
+        match outcome {
             Ok(answers) => {
                 for (job, answer) in group.into_iter().zip(answers) {
                     drop(job.answer.send(answer.ok_or(RecordsError::Conflict)));

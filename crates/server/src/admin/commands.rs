@@ -131,6 +131,11 @@ pub struct Admin {
 pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
     let app = &admin.app;
     let now = app.clock.now();
+    // Two commands that change the same application would undo each other. The seal has its own lock.
+    let _in_line = match &command {
+        Command::SealRotateRoot { .. } | Command::SealRotateDataKeys | Command::Check => None,
+        _ => Some(app.directory.administer().await),
+    };
     match command {
         Command::Status => Ok(json!({
             "tenant": app.directory.tenant(),

@@ -42,8 +42,6 @@ pub struct Envelope<'a> {
     pub peer: SocketAddr,
     /// The region that the server says it is in.
     pub region: &'a str,
-    /// The challenge, for a 401.
-    pub challenge: Option<&'a str>,
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -58,17 +56,15 @@ impl Envelope<'_> {
         }
     }
 
-    /// The response to a refusal or failure.
+    /// The response to a refusal or failure; a 401 has a challenge.
     #[must_use]
-    pub fn failure(&self, error: &Error) -> Response<Body> {
+    pub fn failure(&self, error: &Error, challenge: Option<&str>) -> Response<Body> {
         let (status, _, _) = error.kind.wire();
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&error.body()).unwrap_or_default();
         let mut response = self.response(status, Some(body));
         let headers = response.headers_mut();
-        if error.kind == ErrorKind::Unauthorized
-            && let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(text).ok())
-        {
+        if let Some(challenge) = challenge.and_then(|text| HeaderValue::from_str(text).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unavailable) {

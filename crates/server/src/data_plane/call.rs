@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use strongroom_store::vault::{Cursor, Target};
 use strongroom_store::{Cx, Vault};
 use strongroom_wire::Error;
-use strongroom_wire::base64url;
 use strongroom_wire::ids::{Kind, ObjectName, Version};
 use strongroom_wire::page::MAX_RESULTS;
+use strongroom_wire::{base64url, json};
 use zeroize::Zeroizing;
 
 /// A call that has been authenticated, routed and authorized.
@@ -62,14 +62,7 @@ impl Call {
     /// `BadParameter`, with the place but never the content.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        serde_json::from_slice(body).map_err(|fault| {
-            // The decoder's own text can quote the content.
-            let what = match fault.classify() {
-                serde_json::error::Category::Data => "Property has invalid value",
-                _ => "The request body is not valid JSON",
-            };
-            Error::bad_parameter(format!("{what} (line {}, column {})", fault.line(), fault.column()))
-        })
+        json::from_slice(body).map_err(|fault| Error::bad_parameter(fault.to_string()))
     }
 
     /// `maxresults` and `$skiptoken`.

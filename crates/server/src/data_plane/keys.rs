@@ -189,11 +189,11 @@ fn required_value(sent: &KeyOperationParameters) -> Result<Base64Url, Error> {
 
 async fn perform(call: Call, operation: Operation) -> Result<Answer, Error> {
     let target = call.target(Kind::Key)?;
-    let Performed { version, output } = call.vault.perform(&call.cx, &target, operation).await?;
+    let Performed { name, version, output } = call.vault.perform(&call.cx, &target, operation).await?;
     match output {
         Output::Verified(value) => Answer::json(&KeyVerifyResult { value }),
         Output::Bytes(bytes) => Answer::json(&KeyOperationResult {
-            kid: object_id(&call.base, Kind::Key.collection(), &target.name, Some(version)),
+            kid: object_id(&call.base, Kind::Key.collection(), &name, Some(version)),
             value: Sensitive::new(Base64Url(bytes.expose().clone())),
         }),
     }

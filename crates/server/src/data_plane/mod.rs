@@ -14,6 +14,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::{Method, Request, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use strongroom_auth::{Caller, Decision, Scope};
 use strongroom_store::Cx;
@@ -28,6 +29,12 @@ use crate::routes::{self, Matched, Route};
 use answer::{Answer, Envelope};
 use call::{Call, Query};
 
+/// Operations that take larger bodies than this are done only a few at a time.
+const MANY_AT_ONCE: usize = 1 << 20;
+
+/// Bytes beyond the limit that are read and thrown away.
+const LITTLE_MORE: u64 = 1 << 20;
+
 /// A body that is not all there after this time is given up.
 const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -40,13 +47,11 @@ pub async fn answer(
     request: Request<Body>,
 ) -> Response<Body> {
     let request_id = crate::request_id();
-    let challenge = app.challenge(endpoint);
     let envelope = Envelope {
         request_id: &request_id,
         client_request_id: request.headers().get("x-ms-client-request-id").cloned(),
         peer,
         region: &app.region,
-        challenge: Some(&challenge),
     };
     let (parts, body) = request.into_parts();
     let method = effective_method(&parts.method, &parts.headers);
@@ -59,7 +64,8 @@ pub async fn answer(
         Err(error) => {
             let (status, code, _) = error.kind.wire();
             tracing::info!(%request_id, %vault, %method, status, code, "refused");
-            envelope.failure(&error)
+            let challenge = (error.kind == ErrorKind::Unauthorized).then(|| app.challenge(endpoint));
+            envelope.failure(&error, challenge.as_deref())
         }
     }
 }
@@ -85,6 +91,11 @@ async fn serve(
     }
     // Only now: a caller without a role learns nothing of which vaults there are.
     let engine = app.vaults.get(vault, now).await?;
+    // Few large bodies at once: each is held several times over while it is opened.
+    let _room = match route.body_limit {
+        limit if limit > MANY_AT_ONCE => app.large_bodies.acquire().await.ok(),
+        _ => None,
+    };
     let body = read_body(body, route.body_limit).await?;
     let call = Call {
         vault: engine,
@@ -128,15 +139,25 @@ fn forbidden(app: &App, caller: &Caller, route: &Route, scope: &Scope, vault: &V
     Error::new(ErrorKind::ForbiddenByRbac, message)
 }
 
-async fn read_body(body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn read_body(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let too_large = || {
+        let message = format!("The request body is larger than the {limit} bytes that this operation takes");
+        Error::new(ErrorKind::TooLarge, message)
+    };
+    // What the head announces need not be waited for. A little more than the limit is: a client
+    // that is still sending when the connection closes never sees the answer.
+    let excess = body.size_hint().lower().saturating_sub(u64::try_from(limit).unwrap_or(u64::MAX));
+    if excess > 0 {
+        if excess < LITTLE_MORE {
+            drop(tokio::time::timeout(BODY_TIME, async { while let Some(Ok(_)) = body.frame().await {} }).await);
+        }
+        return Err(too_large());
+    }
     let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(Zeroizing::new(body.to_bytes().to_vec())),
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(Error::new(
-            ErrorKind::TooLarge,
-            format!("The request body is larger than the {limit} bytes that this operation takes"),
-        )),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Error::bad_parameter("The request body could not be read to its end")),
-        Err(_elapsed) => Err(Error::bad_parameter("The request body took too long to arrive")),
+        Err(_elapsed) => Err(Error::new(ErrorKind::Timeout, "The request body took too long to arrive")),
     }
 }

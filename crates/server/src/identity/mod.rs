@@ -2,6 +2,7 @@
 //! applications that prove who they are (RFC 6749 section 4.4, RFC 7523, OpenID Connect Discovery).
 
 mod discovery;
+mod proven;
 mod token;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::endpoints::Endpoint;
+
+pub use proven::ProvenSecrets;
 
 /// Answers a request to the login host.
 pub async fn answer(app: &Arc<App>, endpoint: &Endpoint, request: Request<Body>) -> Response<Body> {

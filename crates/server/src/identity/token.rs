@@ -2,6 +2,7 @@
 //! certificate's assertion.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Form, FromRequest as _};
@@ -9,7 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::Limited;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strongroom_auth::{AadError, AccessClaims, Application, check_client_assertion, check_client_secret};
+use strongroom_auth::{AadError, AccessClaims, Application, check_client_assertion};
 use strongroom_wire::Sensitive;
 
 use crate::app::App;
@@ -28,6 +29,9 @@ const OTHER_RESOURCES: [&str; 4] = [
     "https://graph.microsoft.com",
     "https://managedhsm.azure.net",
 ];
+
+/// A form that is not all there after this time is given up.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -50,9 +54,9 @@ pub(super) async fn issue(
     request_id: &str,
 ) -> (StatusCode, Value) {
     let request = request.map(|body| Body::new(Limited::new(body, BODY_LIMIT)));
-    let form = match Form::<TokenForm>::from_request(request, &()).await {
-        Ok(Form(form)) => form,
-        Err(_unreadable) => return refusal(app, &AadError::malformed_request(), request_id),
+    let form = tokio::time::timeout(BODY_TIME, Form::<TokenForm>::from_request(request, &())).await;
+    let Ok(Ok(Form(form))) = form else {
+        return refusal(app, &AadError::malformed_request(), request_id);
     };
     match grant(app, endpoint, tenant, form).await {
         Ok((token, client)) => {
@@ -120,10 +124,7 @@ async fn prove(
     let Some(secret) = &form.client_secret else {
         return Err(AadError::missing_parameter("client_secret"));
     };
-    let (application, secret) = (Arc::clone(application), secret.duplicate());
-    // Argon2id is slow on purpose: on threads of its own, so that guessing slows nobody else.
-    let checked = app.slow.run(move || check_client_secret(&application, secret.expose(), now)).await;
-    checked.unwrap_or_else(|_busy| Err(AadError::busy()))
+    app.proven.check(&app.slow, application, secret, now).await
 }
 
 /// The audience that a scope asks for: `{resource}/.default`.

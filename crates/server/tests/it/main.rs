@@ -10,4 +10,16 @@
     reason = "tests"
 )]
 
+mod assertions;
 mod azure;
+mod bodies;
+mod calls;
+mod guards;
+mod identity;
+mod limits;
+mod outside;
+mod requests;
+mod roles_over_http;
+mod support;
+mod time;
+mod wire;

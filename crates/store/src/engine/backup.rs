@@ -60,7 +60,8 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         let folded = name.folded();
         let _in_line = self.lock(kind, &name).await;
         self.refuse_deleted(kind, &name).await?;
-        let mut head = Head { name, current, deletion: None, policy: content.policy, timers: Timers::default() };
+        let (policy, timers) = (content.policy, Timers::default());
+        let mut head = Head { name, current, deletion: None, policy, timers, notified: None };
         let mut batch = Batch::default();
         let live_key = self.keys.live(kind, &folded);
         batch.expect(live_key.clone(), Expected::Absent);
@@ -92,7 +93,9 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         if head != header(kind) {
             return Err(refused(kind));
         }
-        let opened = self.shared.backup_key.open(head, sealed).map_err(|_tampered| refused(kind))?;
+        let earlier = self.shared.earlier_backup_key.as_ref();
+        let opened = [Some(&self.shared.backup_key), earlier].into_iter().flatten();
+        let opened = opened.filter_map(|key| key.open(head, sealed).ok()).next().ok_or_else(|| refused(kind))?;
         serde_json::from_slice(opened.expose()).map_err(|_unreadable| refused(kind))
     }
 }

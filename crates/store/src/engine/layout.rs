@@ -45,6 +45,9 @@ pub(crate) struct Head {
     /// What is due when, unix seconds; each has its record under `$timers`.
     #[serde(default)]
     pub(crate) timers: Timers,
+    /// Of which version the nearing expiry was told, and when that was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) notified: Option<(Version, i64)>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

@@ -45,6 +45,7 @@ pub struct Installation<R, P> {
     records: R,
     provider: P,
     backup_key: AeadKey,
+    earlier_backup_key: Option<AeadKey>,
     loaded: moka::sync::Cache<(VaultName, String, Version), Arc<dyn LoadedKey>>,
 }
 
@@ -52,8 +53,18 @@ impl<R: Records, P: KeyProvider> Installation<R, P> {
     /// `backup_key` seals backup blobs: installations that hold the same one can restore each
     /// other's.
     pub fn new(records: R, provider: P, backup_key: AeadKey) -> Arc<Self> {
+        Self::with_earlier_backup_key(records, provider, backup_key, None)
+    }
+
+    /// The same; backups that `earlier` sealed are opened, too.
+    pub fn with_earlier_backup_key(
+        records: R,
+        provider: P,
+        backup_key: AeadKey,
+        earlier: Option<AeadKey>,
+    ) -> Arc<Self> {
         let loaded = moka::sync::Cache::new(KEPT_KEYS);
-        Arc::new(Self { records, provider, backup_key, loaded })
+        Arc::new(Self { records, provider, backup_key, earlier_backup_key: earlier, loaded })
     }
 
     /// The store.

@@ -10,6 +10,9 @@ use crate::cx::{Cx, Time};
 use crate::provider::KeyProvider;
 use crate::records::{Batch, Expected, RecordKey, Records, RecordsError, Scan};
 
+/// The least time between rotations that a policy can ask for: 7 days (REST reference).
+const LEAST_BETWEEN_ROTATIONS: i64 = 7 * 86_400;
+
 /// The timers of all vaults that are due at `now`, earliest first, at most `limit`, and only those
 /// after the one given.
 ///
@@ -84,9 +87,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         for _ in 0..TRIES {
             let (mut head, revision) = self.live_head(kind, name).await?;
             let now = cx.now.seconds();
-            if head.timers.notify.is_none_or(|due| due > now) {
-                return Ok(());
-            }
+            let Some(due) = head.timers.notify.filter(|due| *due <= now) else { return Ok(()) };
             let expires = self.stored(kind, name, head.current).await?.and_then(|(stored, _)| stored.exp);
             let event = Event {
                 event_type: "Microsoft.KeyVault.KeyNearExpiry".to_owned(),
@@ -98,6 +99,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             };
             let before = head.timers;
             head.timers.notify = None;
+            head.notified = Some((head.current, due));
             let mut batch = Batch::default();
             batch.expect(self.keys.live(kind, &folded), Expected::Revision(revision));
             batch.put(self.keys.event(cx.now.millis(), head.current), encode(&event)?);
@@ -130,6 +132,10 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             Kind::Key => due(head.policy.as_ref(), stored),
             Kind::Secret => Timers::default(),
         };
+        // Told once: a change of something else is no news.
+        if head.timers.notify.is_some_and(|due| head.notified == Some((head.current, due))) {
+            head.timers.notify = None;
+        }
         self.replace_timers(batch, kind, &head.name.folded(), &before, &head.timers);
     }
 
@@ -151,8 +157,12 @@ fn due(policy: Option<&RotationPolicy>, stored: &StoredVersion) -> Timers {
         RotateWhen::AfterCreate(after) => Some(after.after(stored.created)),
         // A version that was not made by rotation has no expiry of its own: the policy's counts.
         RotateWhen::BeforeExpiry(before) => {
-            let expires = stored.exp.or_else(|| policy.expiry_time.map(|lifetime| lifetime.after(stored.created)));
-            expires.map(|expires| before.before(expires))
+            let by_policy = policy.expiry_time.map(|lifetime| lifetime.after(stored.created));
+            let due = stored.exp.or(by_policy).map(|expires| before.before(expires));
+            // Policies are checked in nominal days and followed by the calendar, where two years
+            // and 24 months are the same: a version that rotation made is not rotated at once.
+            let earliest = stored.created.saturating_add(LEAST_BETWEEN_ROTATIONS);
+            if stored.exp.is_none() || stored.exp == by_policy { due.map(|due| due.max(earliest)) } else { due }
         }
     });
     let notify = policy.notify_before_expiry.zip(stored.exp).map(|(before, expires)| before.before(expires));

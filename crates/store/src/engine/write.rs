@@ -105,6 +105,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                     deletion: None,
                     policy: None,
                     timers: Timers::default(),
+                    notified: None,
                 },
             };
             let mut batch = Batch::default();

@@ -196,3 +196,50 @@ async fn concurrent_writers_of_one_name_lose_nothing() {
     }
     assert_eq!(seen, 64);
 }
+
+/// Two years and 24 months differ in nominal days and are the same by the calendar.
+#[tokio::test]
+async fn a_policy_that_the_calendar_makes_empty_does_not_rotate_without_end() {
+    let mut world = World::new(Recovery::DEFAULT);
+    let key = name("calendar");
+    world.engine.put(&world.cx(), &key, ec_key()).await.unwrap();
+    let policy = RotationPolicy {
+        expiry_time: Some(Duration::parse("P2Y").unwrap()),
+        rotate: Some(RotateWhen::BeforeExpiry(Duration::parse("P24M").unwrap())),
+        ..RotationPolicy::default()
+    };
+    world.engine.set_rotation_policy(&world.cx(), &key, policy).await.unwrap();
+    for _ in 0..20 {
+        world.advance(60).await;
+    }
+    assert_eq!(world.versions(&key).await.len(), 1);
+    world.advance(7 * DAY).await;
+    for _ in 0..20 {
+        world.advance(60).await;
+    }
+    assert_eq!(world.versions(&key).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_nearing_expiry_is_told_once_whatever_else_changes() {
+    let mut world = World::new(Recovery::DEFAULT);
+    let key = name("told");
+    let expires = |days| AttributesChange { exp: Some(START + days * DAY), ..AttributesChange::default() };
+    let with = NewAttributes { attributes: expires(60), tags: None };
+    let new = NewVersion::Key { spec: KeySpec::Ec(Curve::P256), hardware: false, key_ops: None, with };
+    world.engine.put(&world.cx(), &key, new).await.unwrap();
+    world.advance(31 * DAY).await;
+    let target = Target { kind: Kind::Key, name: key.clone(), version: None };
+    let told = async |world: &World| world.engine.events(10).await.unwrap().len();
+    assert_eq!(told(&world).await, 1);
+    world.engine.update(&world.cx(), &target, Change::default()).await.unwrap();
+    world.engine.delete(&world.cx(), Kind::Key, &key).await.unwrap();
+    world.engine.recover(&world.cx(), Kind::Key, &key).await.unwrap();
+    world.advance(DAY).await;
+    assert_eq!(told(&world).await, 1);
+    // Another expiry is news.
+    let change = Change { attributes: expires(70), ..Change::default() };
+    world.engine.update(&world.cx(), &target, change).await.unwrap();
+    world.advance(10 * DAY).await;
+    assert_eq!(told(&world).await, 2);
+}

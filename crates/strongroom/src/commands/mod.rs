@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::Value;
+use strongroom_backends::sqlite::CACHE_BYTES;
 use strongroom_server::admin::{Admin, Command, NewSeal, call, execute};
 use strongroom_server::tls;
 use strongroom_wire::Sensitive;
@@ -159,6 +160,9 @@ impl Target {
 
     /// By the server that runs there, or on the store itself.
     async fn run(&self, command: Command) -> Result<Value, String> {
+        if self.folder.exists() {
+            files::check_folder(&self.folder)?;
+        }
         if let Some(answer) = call(&self.folder, &command).await.map_err(|error| error.message)? {
             return Ok(answer);
         }
@@ -167,7 +171,7 @@ impl Target {
             Some(config) => (config.seal_key()?, settings(config)?),
             None => (dev::seal_of(&self.folder)?, self.dev_settings()),
         };
-        let store = Store::open(&self.folder, &seal).await?;
+        let store = Store::open(&self.folder, &seal, CACHE_BYTES).await?;
         let app = open_app(&store, settings).await?;
         let admin = Admin { app, sealed: Some(Arc::clone(&store.sealed)) };
         let answer = execute(&admin, command).await.map_err(|error| error.message);

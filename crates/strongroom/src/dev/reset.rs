@@ -8,6 +8,9 @@ use strongroom_server::admin::SOCKET_FILE;
 use super::{KEY_FILE, env_files};
 use crate::clock::OFFSET_FILE;
 
+/// Only a development server writes this one.
+const MARK: &str = "truststore.p12";
+
 const OURS: &[&str] = &[
     "strongroom.db",
     "strongroom.db-wal",
@@ -29,6 +32,12 @@ pub(super) fn reset(folder: &Path) -> Result<(), String> {
         return Ok(());
     }
     if folder.join("strongroom.db").exists() {
+        if !folder.join(MARK).exists() {
+            return Err(format!(
+                "{} was not made by `strongroom dev` (there is no {MARK}), so it is not reset",
+                folder.display()
+            ));
+        }
         // Refused while another process runs on it.
         let held = strongroom_backends::sqlite::SqliteRecords::open_existing(folder);
         if let Err(strongroom_store::records::RecordsError::InUse(who)) = held {

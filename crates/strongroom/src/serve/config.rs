@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use strongroom_backends::sqlite::CACHE_BYTES;
 use strongroom_server::endpoints::{Endpoint, Endpoints};
 use strongroom_server::outside::OutsideIssuerConfig;
 use strongroom_store::sealing::SealKey;
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) region: String,
     #[serde(default)]
     pub(crate) vaults_on_demand: bool,
+    #[serde(default = "cache_mb")]
+    pub(crate) cache_mb: u64,
     #[serde(default)]
     pub(crate) backup_key_file: Option<PathBuf>,
     pub(crate) tls: Tls,
@@ -142,6 +145,11 @@ impl Config {
         }
     }
 
+    /// Bytes for records that were read lately.
+    pub(crate) const fn cache_bytes(&self) -> u64 {
+        self.cache_mb.saturating_mul(1 << 20)
+    }
+
     /// The vaults to make, checked.
     pub(crate) fn vaults(&self) -> Result<Vec<(VaultName, Recovery)>, String> {
         let check = |vault: &Vault| {
@@ -189,6 +197,10 @@ fn is_guid(text: &str) -> bool {
 
 fn health() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8081))
+}
+
+const fn cache_mb() -> u64 {
+    CACHE_BYTES >> 20
 }
 
 fn region() -> String {

@@ -32,7 +32,7 @@ pub(crate) async fn init(file: &Path) -> Outcome {
     let sqlite = SqliteRecords::open(&config.data).map_err(|fault| fault.to_string())?;
     initialise(&sqlite, &seal, SystemClock.now()).await.map_err(|fault| fault.to_string())?;
     sqlite.close();
-    let store = Store::open(&config.data, &seal).await?;
+    let store = Store::open(&config.data, &seal, config.cache_bytes()).await?;
     let app = open_app(&store, settings(&config)?).await?;
     println!(
         "The store in {} is created and sealed.\n\n  tenant        {}\n  subscription  {}\n\n\
@@ -86,7 +86,10 @@ pub(crate) async fn run(file: &Path) -> Outcome {
     let health_listener =
         health_listener.map_err(|fault| format!("health: {} cannot be listened on: {fault}", config.health))?;
 
-    let store = Store::open(&config.data, &config.seal_key()?).await?;
+    if config.data.exists() {
+        files::check_folder(&config.data)?;
+    }
+    let store = Store::open(&config.data, &config.seal_key()?, config.cache_bytes()).await?;
     let app = open_app(&store, settings(&config)?).await?;
     provision::provision(&app, &config).await?;
 

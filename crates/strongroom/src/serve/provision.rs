@@ -6,10 +6,12 @@ use std::sync::Arc;
 use strongroom_auth::{Application, ClientCertificate, ClientSecret, check_client_secret};
 use strongroom_server::admin::{Admin, Command, execute};
 use strongroom_server::app::App;
-use strongroom_server::request_id;
 
 use super::config::{self, Config};
 use crate::files;
+
+/// The key id of the secret that the configuration gives an application.
+const CONFIGURED: &str = "configuration";
 
 /// A client secret from a file lives for ten years: the file is its life.
 const SECRET_LIFETIME: i64 = 10 * 365 * 86_400;
@@ -47,7 +49,10 @@ async fn application(app: &Arc<App>, wanted: &config::Application) -> Result<(),
     if let Some(file) = &wanted.secret_file {
         let secret = files::read_passphrase(file)?;
         if check_client_secret(&application, secret.expose(), now).is_err() {
-            let kept = ClientSecret::from_value(request_id(), &secret, now, now.saturating_add(SECRET_LIFETIME));
+            // What the file held before no longer opens anything.
+            application.secrets.retain(|known| known.key_id != CONFIGURED);
+            let until = now.saturating_add(SECRET_LIFETIME);
+            let kept = ClientSecret::from_value(CONFIGURED.to_owned(), &secret, now, until);
             application.secrets.push(kept.map_err(|fault| fault.to_string())?);
         }
     }

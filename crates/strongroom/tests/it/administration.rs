@@ -123,3 +123,21 @@ fn commands_for_an_installation_that_is_not_there_say_what_to_do() {
     fail(&["vault", "list", "--data", none.to_str().unwrap()], &["strongroom dev", "strongroom init"]);
     assert!(!none.exists(), "asking makes nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_the_configuration_replaces_no_longer_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path(), "");
+    site.init();
+    assert!(site.serve().stop().success());
+    let new = "another-secret-of-the-shop";
+    private_file(&site.path("shop.secret"), new.as_bytes());
+    let server = site.serve();
+    let ca = std::fs::read(site.path("ca.pem")).unwrap();
+    let (_, secret) = site.shop();
+    let login = site.login(&ca, site.shop().0, secret);
+    let (status, answer) = login.token(&login.http()).await;
+    assert_eq!((status.as_u16(), &answer["error_codes"][0]), (401, &json!(7_000_215)), "{answer}");
+    site.client_of(site.shop().0, new).await;
+    assert!(server.stop().success());
+}

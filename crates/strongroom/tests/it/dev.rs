@@ -39,6 +39,10 @@ async fn reset_starts_anew_and_leaves_strange_files_alone() {
     assert_eq!(first.client().await.secret("gone").await.as_deref(), Some("value"));
     assert!(first.process.stop().success());
     fs::write(folder.join("notes.txt"), "mine").unwrap();
+    // Not a development server's: nothing is removed.
+    fs::rename(folder.join("truststore.p12"), parent.path().join("p12")).unwrap();
+    fail(&arguments, &["not made by `strongroom dev`"]);
+    fs::rename(parent.path().join("p12"), folder.join("truststore.p12")).unwrap();
     let second = Dev::start_with(&folder, &["--reset"]);
     assert_ne!(second.variables["AZURE_TENANT_ID"], tenant);
     assert_eq!(second.client().await.secret("gone").await, None);

@@ -63,6 +63,18 @@ async fn a_wrong_missing_or_readable_key_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_others_can_write_into() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = filled(parent.path()).await;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+    refuses_to_start(&folder, &["0770", "chmod 700"]);
+    fail(&["vault", "list", "--data", text(&folder)], &["0770", "chmod 700"]);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_nothing_lost(&folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_passphrase() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::new(folder.path(), "");

@@ -147,6 +147,11 @@ impl Site {
         Some((status, answer.rsplit("\r\n\r\n").next()?.to_owned()))
     }
 
+    /// The shop's client id, and its secret at first.
+    pub(crate) fn shop(&self) -> (&'static str, &'static str) {
+        (CLIENT_ID, CLIENT_SECRET)
+    }
+
     /// Logs in as the shop.
     pub(crate) async fn client(&self) -> Client {
         self.client_of(CLIENT_ID, CLIENT_SECRET).await

@@ -107,6 +107,18 @@ async fn a_backup_is_restored_where_the_same_backup_key_is() {
     assert_eq!(second.client().await.list("/secrets/moved/versions").await.len(), 2);
     let (status, answer) = third.client().await.post("/secrets/restore", blob).await;
     assert_eq!((status, &answer["error"]["code"]), (400, &json!("BadParameter")), "{answer}");
+    // Backups of the time before a key was shared stay good.
+    let client = third.client().await;
+    client.set_secret("before", "kept").await;
+    let (_, blob) = client.post("/secrets/before/backup", json!(null)).await;
+    let [first_server, second_server, third_server] = servers;
+    assert!(third_server.stop().success());
+    third.edit("domain =", &format!("{with_key}\n            domain ="));
+    let servers = [first_server, second_server, third.serve()];
+    third.run(&["vault", "create", "other"]);
+    third.run(&["role", "assign", "--role", "Key Vault Administrator", "--principal", "shop", "--scope", "other"]);
+    let (status, answer) = third.client().await.at("other").post("/secrets/restore", blob).await;
+    assert_eq!(status, 200, "{answer}");
     for server in servers {
         assert!(server.stop().success());
     }
