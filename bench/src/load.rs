@@ -53,9 +53,15 @@ impl Load {
         for number in 0..connections {
             let (load, counter, latencies) = (Rc::clone(&load), Rc::clone(&counter), Rc::clone(&latencies));
             local.spawn_local(async move {
-                load.one(number, &counter, &latencies, begin, end).await;
+                load.one((number, connections), &counter, &latencies, begin, end).await;
             });
         }
+        // The load never sleeps: to wake it would cost the server more than to answer it.
+        local.spawn_local(async move {
+            while Instant::now() < end {
+                tokio::task::yield_now().await;
+            }
+        });
         local.await;
         let mut latencies = latencies.take();
         latencies.sort_unstable();
@@ -69,7 +75,7 @@ impl Load {
 
     async fn one(
         &self,
-        number: usize,
+        (number, connections): (usize, usize),
         answers: &Cell<u64>,
         latencies: &RefCell<Vec<Duration>>,
         begin: Instant,
@@ -77,6 +83,10 @@ impl Load {
     ) {
         thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
         let mut connection = self.https.connect().await;
+        if let Some(pace) = self.pace {
+            // Evenly over the pace, not all at once.
+            tokio::time::sleep(pace.mul_f64(number as f64 / connections as f64)).await;
+        }
         // Connections do not all take the same turn at the same time.
         let mut turn = number;
         loop {

@@ -9,7 +9,13 @@ use std::time::{Duration, Instant};
 use crate::steps::Steps;
 
 /// Languages, and the ways in that each is run with.
-const SUITES: &[(&str, &[&str])] = &[("python", &["proxy", "direct"]), ("rust", &["proxy"])];
+const SUITES: &[(&str, &[&str])] = &[
+    ("python", &["proxy", "direct"]),
+    ("rust", &["proxy"]),
+    ("javascript", &["proxy", "direct"]),
+    ("go", &["proxy", "direct"]),
+    ("java", &["proxy", "direct"]),
+];
 
 /// Builds the release binary, starts it, runs every suite, and writes the report.
 pub(crate) fn run(steps: &mut Steps) {

@@ -5,26 +5,41 @@ use std::process::{Command, Stdio};
 
 use crate::steps::Steps;
 
-/// Debian packages, and a file that shows each is there.
-const PACKAGES: &[(&str, &str)] = &[
-    ("build-essential", "/usr/bin/cc"),
-    ("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
-    ("curl", "/usr/bin/curl"),
-    ("openssl", "/usr/bin/openssl"),
-    ("python3-venv", "/usr/share/doc/python3-venv"),
+/// Debian packages, and what shows that each is there: a file, or a program of any origin.
+const PACKAGES: &[(&str, Shows)] = &[
+    ("build-essential", Shows::Program("cc")),
+    ("ca-certificates", Shows::File("/etc/ssl/certs/ca-certificates.crt")),
+    ("curl", Shows::Program("curl")),
+    ("openssl", Shows::Program("openssl")),
+    ("python3-venv", Shows::File("/usr/share/doc/python3-venv")),
     // *.localhost resolves to loopback with it, as it does on Ubuntu and Fedora.
-    ("libnss-myhostname", "/usr/share/doc/libnss-myhostname"),
-    // keytool, which reads the trust store for Java.
-    ("default-jre-headless", "/usr/bin/keytool"),
+    ("libnss-myhostname", Shows::File("/usr/share/doc/libnss-myhostname")),
+    // The conformance suites. A JDK has keytool, too, which reads the trust store for Java.
+    ("nodejs", Shows::Program("node")),
+    ("npm", Shows::Program("npm")),
+    ("golang-go", Shows::Program("go")),
+    ("default-jdk-headless", Shows::Program("javac")),
+    ("maven", Shows::Program("mvn")),
 ];
+
+enum Shows {
+    File(&'static str),
+    Program(&'static str),
+}
+
+impl Shows {
+    fn is_there(&self) -> bool {
+        match self {
+            Self::File(path) => Path::new(path).exists(),
+            Self::Program(name) => has(name),
+        }
+    }
+}
 
 /// Installs what is missing when root; says how when not.
 pub(crate) fn packages(steps: &mut Steps) {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(package, file)| !(Path::new(file).exists() || *package == "default-jre-headless" && has("keytool")))
-        .map(|(package, _)| *package)
-        .collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, shows)| !shows.is_there()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return;
     }

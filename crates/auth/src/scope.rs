@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct NotAScope;
 
-/// A scope. Segments compare without case and keep the case they came in.
+/// A scope. Compares without case and keeps the case it came in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Scope(Vec<String>);
+pub struct Scope(String);
 
 const COLLECTIONS: [&str; 3] = ["secrets", "keys", "certificates"];
 
@@ -26,7 +26,8 @@ impl Scope {
     /// [`NotAScope`].
     pub fn parse(text: &str) -> Result<Self, NotAScope> {
         let rest = text.strip_prefix('/').ok_or(NotAScope)?;
-        let segments: Vec<String> = rest.trim_end_matches('/').split('/').map(str::to_owned).collect();
+        let rest = rest.trim_end_matches('/');
+        let segments: Vec<&str> = rest.split('/').collect();
         let fixed = ["subscriptions", "", "resourcegroups", "", "providers", "microsoft.keyvault", "vaults", ""];
         let shape_fits = segments
             .iter()
@@ -37,19 +38,25 @@ impl Scope {
             .is_none_or(|segment| COLLECTIONS.iter().any(|known| segment.eq_ignore_ascii_case(known)));
         let last_fits = segments.last().is_some_and(|segment| !segment.is_empty());
         let length_fits = matches!(segments.len(), 2 | 4 | 8 | 10);
-        if shape_fits && collection_fits && last_fits && length_fits { Ok(Self(segments)) } else { Err(NotAScope) }
+        if shape_fits && collection_fits && last_fits && length_fits {
+            Ok(Self(format!("/{rest}")))
+        } else {
+            Err(NotAScope)
+        }
     }
 
     /// Is `other` this scope, or within it? By whole segments.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(|(mine, its)| mine.eq_ignore_ascii_case(its))
+        let (mine, its) = (self.0.as_bytes(), other.0.as_bytes());
+        its.split_at_checked(mine.len())
+            .is_some_and(|(head, rest)| head.eq_ignore_ascii_case(mine) && matches!(rest.first(), None | Some(b'/')))
     }
 }
 
 impl PartialEq for Scope {
     fn eq(&self, other: &Self) -> bool {
-        self.contains(other) && other.contains(self)
+        self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -57,7 +64,7 @@ impl Eq for Scope {}
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|segment| write!(f, "/{segment}"))
+        f.write_str(&self.0)
     }
 }
 
@@ -71,7 +78,7 @@ impl TryFrom<String> for Scope {
 
 impl From<Scope> for String {
     fn from(scope: Scope) -> Self {
-        scope.to_string()
+        scope.0
     }
 }
 
@@ -88,32 +95,26 @@ impl Installation {
     /// All vaults.
     #[must_use]
     pub fn subscription_scope(&self) -> Scope {
-        Scope(["subscriptions", &self.subscription].map(str::to_owned).to_vec())
+        Scope(["/subscriptions/", &self.subscription].concat())
     }
 
     /// A vault.
     #[must_use]
     pub fn vault_scope(&self, vault: &str) -> Scope {
-        let Self { subscription, resource_group } = self;
-        let segments = [
-            "subscriptions",
-            subscription,
-            "resourcegroups",
-            resource_group,
-            "providers",
-            "microsoft.keyvault",
-            "vaults",
-            vault,
-        ];
-        Scope(segments.map(str::to_owned).to_vec())
+        Scope(self.vault_path(vault).concat())
     }
 
     /// A secret, key or certificate of a vault; `collection` is `secrets`, `keys` or `certificates`.
     #[must_use]
     pub fn object_scope(&self, vault: &str, collection: &str, name: &str) -> Scope {
-        let Scope(mut segments) = self.vault_scope(vault);
-        segments.extend([collection.to_owned(), name.to_owned()]);
-        Scope(segments)
+        let [a, b, c, d, e, f] = self.vault_path(vault);
+        Scope([a, b, c, d, e, f, "/", collection, "/", name].concat())
+    }
+
+    fn vault_path<'a>(&'a self, vault: &'a str) -> [&'a str; 6] {
+        let Self { subscription, resource_group } = self;
+        let group = "/resourcegroups/";
+        ["/subscriptions/", subscription, group, resource_group, "/providers/microsoft.keyvault/vaults/", vault]
     }
 
     /// Reads `VAULT` or `VAULT/secrets|keys|certificates/NAME`.

@@ -7,7 +7,9 @@ use std::thread;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Does the work; what it returns tells the caller.
+type Job = Box<dyn FnOnce() -> Answer + Send>;
+type Answer = Box<dyn FnOnce() + Send>;
 
 /// Why a job did not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,13 +33,28 @@ impl Pool {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(name: &str, threads: usize, waiting: usize) -> std::io::Result<Self> {
+        Self::start_grouping(name, threads, waiting, 1)
+    }
+
+    /// The same; while more jobs wait, callers are told in groups of `together`. Waking a caller
+    /// for each of many short jobs would cost as much as some of them.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start_grouping(name: &str, threads: usize, waiting: usize, together: usize) -> std::io::Result<Self> {
         let (jobs, queue) = bounded::<Job>(waiting);
         for number in 0..threads.max(1) {
             let queue = queue.clone();
             thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+                let mut answers: Vec<Answer> = Vec::with_capacity(together);
                 while let Ok(job) = queue.recv() {
-                    // A panic in a job is that caller's error, not the end of the thread.
-                    let _caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    let mut next = Some(job);
+                    while let Some(job) = next {
+                        // A panic in a job is that caller's error, not the end of the thread.
+                        answers.extend(std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)));
+                        next = if answers.len() < together { queue.try_recv().ok() } else { None };
+                    }
+                    answers.drain(..).for_each(|tell| tell());
                 }
             })?;
         }
@@ -51,8 +68,9 @@ impl Pool {
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move || {
+            let done = work();
             // The caller may have gone away; then nobody wants the answer.
-            drop(answer.send(work()));
+            Box::new(move || drop(answer.send(done)))
         });
         self.jobs.try_send(job).map_err(|fault| match fault {
             TrySendError::Full(_) => PoolError::Full,

@@ -151,11 +151,32 @@ pub enum RecordsError {
     Unavailable(String),
 }
 
+/// What a reader who has seen a record before is given.
+#[derive(Debug)]
+pub enum Newer {
+    /// It is as it was.
+    Same,
+    /// It is another now, or was not seen before.
+    Changed(Record),
+    /// There is none.
+    Absent,
+}
+
 /// A store of records. When `commit` returns, the batch is durable.
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
     /// One record, or `None`. Sees every commit that has returned.
     async fn read(&self, key: &RecordKey) -> Result<Option<Record>, RecordsError>;
+
+    /// One record, for a reader who knows it at revision `known`: what it costs to open it need not
+    /// be paid again. Sees every commit that has returned.
+    async fn read_newer(&self, key: &RecordKey, known: Option<u64>) -> Result<Newer, RecordsError> {
+        Ok(match self.read(key).await? {
+            Some(record) if Some(record.revision) == known => Newer::Same,
+            Some(record) => Newer::Changed(record),
+            None => Newer::Absent,
+        })
+    }
 
     /// Records in order of their keys, as of one moment.
     async fn scan(&self, scan: &Scan) -> Result<Vec<(RecordKey, Record)>, RecordsError>;
@@ -169,6 +190,10 @@ pub trait Records: Send + Sync + 'static {
 impl<T: Records + ?Sized> Records for std::sync::Arc<T> {
     async fn read(&self, key: &RecordKey) -> Result<Option<Record>, RecordsError> {
         (**self).read(key).await
+    }
+
+    async fn read_newer(&self, key: &RecordKey, known: Option<u64>) -> Result<Newer, RecordsError> {
+        (**self).read_newer(key, known).await
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Vec<(RecordKey, Record)>, RecordsError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use strongroom_crypto::{CryptoError, KeySpec, PrivateKey};
 use strongroom_wire::Sensitive;
-use strongroom_wire::algorithms::Curve;
+use strongroom_wire::algorithms::{Curve, SignatureAlgorithm};
 use strongroom_wire::jwk::ImportJwk;
 
 use crate::pool::{Pool, PoolError};
@@ -13,6 +13,9 @@ use crate::provider::{KeyProvider, LoadedKey, Operation, Output, ProvidedKey, Pr
 
 /// Operations that may wait for a thread before callers are turned away.
 const WAITING_OPERATIONS: usize = 1024;
+
+/// Callers that are told together while others wait: at most a millisecond of RSA.
+const TOLD_TOGETHER: usize = 4;
 
 /// Keys that may wait to be made.
 const WAITING_GENERATIONS: usize = 256;
@@ -32,7 +35,7 @@ impl SoftwareProvider {
     pub fn new() -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Ok(Self {
-            uses: Arc::new(Pool::start("key-use", cores, WAITING_OPERATIONS)?),
+            uses: Arc::new(Pool::start_grouping("key-use", cores, WAITING_OPERATIONS, TOLD_TOGETHER)?),
             makes: Arc::new(Pool::start("key-make", 1, WAITING_GENERATIONS)?),
         })
     }
@@ -90,9 +93,13 @@ struct SoftwareKey {
 #[async_trait]
 impl LoadedKey for SoftwareKey {
     async fn perform(&self, operation: Operation) -> Result<Output, ProviderError> {
-        let public = matches!(operation, Operation::Encrypt(..) | Operation::WrapKey(..));
-        if public {
-            // Microseconds: cheaper here than on another thread.
+        // Some ten microseconds: cheaper here than on another thread.
+        let short = match &operation {
+            Operation::Encrypt(..) | Operation::WrapKey(..) => true,
+            Operation::Sign(algorithm, _) => *algorithm == SignatureAlgorithm::ES256,
+            _ => false,
+        };
+        if short {
             return perform(&self.key, operation);
         }
         let key = Arc::clone(&self.key);

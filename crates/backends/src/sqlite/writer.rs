@@ -1,13 +1,13 @@
 //! The thread that writes: it gathers the batches that wait into one durable transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, OptionalExtension as _};
-use strongroom_store::records::{Batch, Expected, RecordsError, Write};
+use strongroom_store::records::{Batch, Expected, RecordKey, RecordsError, Write};
 use tokio::sync::{mpsc, oneshot};
 
 use super::cache::Cache;
@@ -22,6 +22,9 @@ const GROUP_BYTES: usize = 8 << 20;
 const LOG_BYTES: u64 = 64 << 20;
 
 type Answer = Result<u64, RecordsError>;
+
+/// Revisions in the transaction under way: many batches expect the same data key.
+type Known<'a> = HashMap<&'a RecordKey, Option<u64>>;
 
 /// A batch, and who waits for it.
 pub(super) struct Job {
@@ -127,14 +130,18 @@ impl Writer {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut answers = Vec::with_capacity(group.len());
         let mut changed = false;
+        let mut known = Known::new();
         for job in group {
-            if !self.holds(&job.batch)? {
+            if !self.holds(&job.batch, &mut known)? {
                 answers.push(None);
                 continue;
             }
             self.revision = self.revision.saturating_add(1);
             let revision = sql_integer(self.revision)?;
             self.write(&job.batch, revision)?;
+            for (key, write) in &job.batch.write {
+                known.insert(key, matches!(write, Write::Put(_)).then_some(self.revision));
+            }
             changed |= !job.batch.write.is_empty();
             answers.push(Some(self.revision));
         }
@@ -149,24 +156,33 @@ impl Writer {
         Ok(answers)
     }
 
-    fn holds(&self, batch: &Batch) -> rusqlite::Result<bool> {
-        if batch.expect.is_empty() {
-            return Ok(true);
-        }
-        let mut statement = self.connection.prepare_cached("SELECT revision FROM records WHERE key=?1")?;
+    fn holds<'a>(&self, batch: &'a Batch, known: &mut Known<'a>) -> rusqlite::Result<bool> {
         for (key, expected) in &batch.expect {
-            let found: Option<i64> = statement.query_row([key.as_str().as_bytes()], |row| row.get(0)).optional()?;
+            let found = match known.get(key) {
+                Some(found) => *found,
+                None => {
+                    let found = self.revision_of(key)?;
+                    known.insert(key, found);
+                    found
+                }
+            };
             let holds = match expected {
                 Expected::Absent => found.is_none(),
-                Expected::Revision(revision) => {
-                    found.is_some_and(|found| u64::try_from(found).is_ok_and(|found| found == *revision))
-                }
+                Expected::Revision(revision) => found == Some(*revision),
             };
             if !holds {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn revision_of(&self, key: &RecordKey) -> rusqlite::Result<Option<u64>> {
+        let mut statement = self.connection.prepare_cached("SELECT revision FROM records WHERE key=?1")?;
+        let found: Option<i64> = statement.query_row([key.as_str().as_bytes()], |row| row.get(0)).optional()?;
+        found
+            .map(|found| u64::try_from(found).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(0, found)))
+            .transpose()
     }
 
     fn write(&self, batch: &Batch, revision: i64) -> rusqlite::Result<()> {

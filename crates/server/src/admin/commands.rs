@@ -239,7 +239,7 @@ async fn role_assign(app: &App, role: &str, principal: &str, scope: &str, now: T
     };
     let scope = parse_scope(app, scope)?;
     let assignment = RoleAssignment {
-        id: crate::request_id(),
+        id: crate::new_id(),
         role_id: role.id.to_owned(),
         principal_id,
         scope,
@@ -276,8 +276,8 @@ async fn application_create(app: &App, name: String, with_secret: bool, now: Tim
         return Err(Error::new(ErrorKind::Conflict, format!("There is an application named {name:?} already")));
     }
     let mut application = Application {
-        app_id: crate::request_id(),
-        object_id: crate::request_id(),
+        app_id: crate::new_id(),
+        object_id: crate::new_id(),
         display_name: name,
         secrets: Vec::new(),
         certificates: Vec::new(),
@@ -293,7 +293,7 @@ async fn application_create(app: &App, name: String, with_secret: bool, now: Tim
 /// `Internal` when there is no randomness or memory for the hash.
 pub fn add_secret(application: &mut Application, now: Time) -> Result<Sensitive<String>, Error> {
     let now = now.seconds();
-    let made = ClientSecret::generate(crate::request_id(), now, now.saturating_add(SECRET_LIFETIME));
+    let made = ClientSecret::generate(crate::new_id(), now, now.saturating_add(SECRET_LIFETIME));
     let (kept, secret) = made.map_err(operator_error)?;
     application.secrets.push(kept);
     Ok(secret)

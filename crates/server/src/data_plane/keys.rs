@@ -242,7 +242,8 @@ fn key_spec(sent: &KeyCreate) -> Result<(KeySpec, bool), Error> {
             return Err(Error::bad_parameter("The key type (kty) is not supported; use one of RSA, EC"));
         }
     };
-    if sent.public_exponent.is_some_and(|exponent| exponent != 65_537) {
+    // The Java SDK sends 0 when the caller has said nothing.
+    if sent.public_exponent.is_some_and(|exponent| !matches!(exponent, 0 | 65_537)) {
         return Err(Error::bad_parameter("public_exponent can only be chosen in a Managed HSM; a vault uses 65537"));
     }
     Ok((spec, hardware))

@@ -32,8 +32,9 @@ use call::{Call, Query};
 /// Operations that take larger bodies than this are done only a few at a time.
 const MANY_AT_ONCE: usize = 1 << 20;
 
-/// Bytes beyond the limit that are read and thrown away.
-const LITTLE_MORE: u64 = 1 << 20;
+/// So much of a body that nobody reads is taken in, for so long.
+const THROWN_AWAY: usize = 40 << 20;
+const THROWING_AWAY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A body that is not all there after this time is given up.
 const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);
@@ -55,7 +56,11 @@ pub async fn answer(
     };
     let (parts, body) = request.into_parts();
     let method = effective_method(&parts.method, &parts.headers);
-    let outcome = serve(app, endpoint, &vault, &request_id, &method, &parts, body).await;
+    let mut body = Some(body);
+    let outcome = serve(app, endpoint, &vault, &request_id, &method, &parts, &mut body).await;
+    if let Some(unread) = body {
+        throw_away(unread).await;
+    }
     match outcome {
         Ok((id, caller, answer)) => {
             tracing::info!(%request_id, %vault, operation = id, caller = %caller.object_id, "done");
@@ -77,7 +82,7 @@ async fn serve(
     request_id: &str,
     method: &Method,
     parts: &http::request::Parts,
-    body: Body,
+    body: &mut Option<Body>,
 ) -> Result<(&'static str, Arc<Caller>, Answer), Error> {
     let now = app.clock.now();
     let caller = app.authenticator.authenticate(app, parts.headers.get(AUTHORIZATION), now).await?;
@@ -139,20 +144,37 @@ fn forbidden(app: &App, caller: &Caller, route: &Route, scope: &Scope, vault: &V
     Error::new(ErrorKind::ForbiddenByRbac, message)
 }
 
-async fn read_body(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// Takes in what a refused client is still sending: one whose connection is closed meanwhile never
+/// sees the answer, and one that keeps it would find it closed at its next request.
+async fn throw_away(mut body: Body) {
+    let most = u64::try_from(THROWN_AWAY).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > most {
+        return;
+    }
+    let all = async {
+        let mut taken = 0_usize;
+        while let Some(Ok(frame)) = body.frame().await {
+            taken = taken.saturating_add(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if taken > THROWN_AWAY {
+                break;
+            }
+        }
+    };
+    drop(tokio::time::timeout(THROWING_AWAY, all).await);
+}
+
+/// Reads the body; leaves one that announces too much.
+async fn read_body(body: &mut Option<Body>, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     let too_large = || {
         let message = format!("The request body is larger than the {limit} bytes that this operation takes");
         Error::new(ErrorKind::TooLarge, message)
     };
-    // What the head announces need not be waited for. A little more than the limit is: a client
-    // that is still sending when the connection closes never sees the answer.
-    let excess = body.size_hint().lower().saturating_sub(u64::try_from(limit).unwrap_or(u64::MAX));
-    if excess > 0 {
-        if excess < LITTLE_MORE {
-            drop(tokio::time::timeout(BODY_TIME, async { while let Some(Ok(_)) = body.frame().await {} }).await);
-        }
+    // What the head announces need not be waited for.
+    let announced = body.as_ref().map_or(0, |body| body.size_hint().lower());
+    if announced > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
+    let body = body.take().unwrap_or_default();
     let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(Zeroizing::new(body.to_bytes().to_vec())),

@@ -160,7 +160,7 @@ fn mint(
         azp: Some(application.app_id.clone()),
         idtyp: Some("app".to_owned()),
         ver: "2.0".to_owned(),
-        uti: crate::request_id(),
+        uti: crate::new_id(),
     };
     app.directory.ring().mint(now, &claims).map_err(|error| {
         tracing::error!(%error, "a token could not be signed");

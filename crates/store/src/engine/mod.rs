@@ -2,6 +2,7 @@
 //! attributes, soft delete, rotation and backup; it does no I/O of its own and reads no clock.
 
 mod backup;
+mod decoded;
 mod layout;
 mod lifecycle;
 mod perform;
@@ -29,6 +30,7 @@ use crate::vault::{Change, Cursor, Listing, NewVersion, Object, ObjectPage, Offe
 pub use layout::{Event, Timer, TimerAction};
 pub use rotation::due_timers;
 
+use decoded::Decoded;
 use layout::{Head, Keys, StoredVersion, decode, encode, internal};
 
 /// Loaded keys that are kept for reuse, over all vaults of an installation.
@@ -47,6 +49,7 @@ pub struct Installation<R, P> {
     backup_key: AeadKey,
     earlier_backup_key: Option<AeadKey>,
     loaded: moka::sync::Cache<(VaultName, String, Version), Arc<dyn LoadedKey>>,
+    decoded: Decoded,
 }
 
 impl<R: Records, P: KeyProvider> Installation<R, P> {
@@ -64,7 +67,7 @@ impl<R: Records, P: KeyProvider> Installation<R, P> {
         earlier: Option<AeadKey>,
     ) -> Arc<Self> {
         let loaded = moka::sync::Cache::new(KEPT_KEYS);
-        Arc::new(Self { records, provider, backup_key, earlier_backup_key: earlier, loaded })
+        Arc::new(Self { records, provider, backup_key, earlier_backup_key: earlier, loaded, decoded: Decoded::new() })
     }
 
     /// The store.
@@ -140,12 +143,12 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         }
     }
 
-    /// Head, version number, version and its revision of a live target.
-    async fn find(&self, target: &Target) -> Result<(Head, Version, StoredVersion, u64), Error> {
-        let (head, _) = self.live_head(target.kind, &target.name).await?;
+    /// Head, version number and version of a live target.
+    async fn find(&self, target: &Target) -> Result<(Arc<Head>, Version, StoredVersion), Error> {
+        let head = self.look_at_head(target).await?;
         let version = target.version.unwrap_or(head.current);
         match self.stored(target.kind, &target.name, version).await? {
-            Some((stored, revision)) => Ok((head, version, stored, revision)),
+            Some((stored, _)) => Ok((head, version, stored)),
             None => Err(Error::not_found(target.kind, &format!("{}/{version}", target.name))),
         }
     }

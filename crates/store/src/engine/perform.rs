@@ -31,14 +31,14 @@ impl Operation {
 impl<R: Records, P: KeyProvider> Engine<R, P> {
     pub(super) async fn use_key(&self, cx: &Cx, target: &Target, operation: Operation) -> Result<Performed, Error> {
         let target = Target { kind: Kind::Key, ..target.clone() };
-        let (head, version, stored, _) = self.find(&target).await?;
+        let (head, version, stored) = self.look_at_key(&target).await?;
         check_use(&stored, operation.key_op(), cx.now)?;
-        let StoredBody::Key(key) = stored.body else {
+        let StoredBody::Key(key) = &stored.body else {
             return Err(internal("a key's record holds no key", &target.name));
         };
-        let loaded = self.loaded(&target, version, &key).await?;
+        let loaded = self.loaded(&target, version, key).await?;
         let output = loaded.perform(operation).await.map_err(provider_error)?;
-        Ok(Performed { name: head.name, version, output })
+        Ok(Performed { name: head.name.clone(), version, output })
     }
 
     async fn loaded(&self, target: &Target, version: Version, key: &StoredKey) -> Result<Arc<dyn LoadedKey>, Error> {

@@ -11,7 +11,7 @@ use crate::vault::{Cursor, Listing, Object, ObjectPage, Target};
 
 impl<R: Records, P: KeyProvider> Engine<R, P> {
     pub(super) async fn read_live(&self, target: &Target) -> Result<Object, Error> {
-        let (head, version, stored, _) = self.find(target).await?;
+        let (head, version, stored) = self.find(target).await?;
         if target.kind == Kind::Secret && !stored.enabled {
             return Err(Error::new(ErrorKind::SecretDisabled, "Operation get is not allowed on a disabled secret."));
         }

@@ -94,7 +94,6 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         let (live_key, deleted_key) = (self.keys.live(kind, &folded), self.keys.deleted(kind, &folded));
         let _in_line = self.lock(kind, name).await;
         for _ in 0..TRIES {
-            self.refuse_deleted(kind, name).await?;
             let before = self.head(&live_key).await?;
             let version = next_version(cx.now, before.as_ref().map(|(head, _)| head.current))?;
             let mut head = match &before {
@@ -116,7 +115,8 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             batch.put(live_key.clone(), encode(&head)?);
             match self.shared.records.commit(batch).await {
                 Ok(_) => return Ok(object(&head, version, stored, self.recovery(), true)),
-                Err(RecordsError::Conflict) => {}
+                // Was it another writer, or is the name soft-deleted? Looked up only now: it seldom is.
+                Err(RecordsError::Conflict) => self.refuse_deleted(kind, name).await?,
                 Err(fault) => return Err(records_error(fault)),
             }
         }

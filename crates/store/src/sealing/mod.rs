@@ -32,7 +32,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 
-use crate::records::{Batch, Expected, Record, RecordKey, Records, RecordsError, Scan, Write};
+use crate::records::{Batch, Expected, Newer, Record, RecordKey, Records, RecordsError, Scan, Write};
 use keyring::Ring;
 pub use rotate::Rotated;
 use seal::{ROOT, Root};
@@ -170,12 +170,22 @@ impl<R: Records> Sealed<R> {
 #[async_trait]
 impl<R: Records> Records for Sealed<R> {
     async fn read(&self, key: &RecordKey) -> Result<Option<Record>, RecordsError> {
+        Ok(match self.read_newer(key, None).await? {
+            Newer::Changed(record) => Some(record),
+            Newer::Same | Newer::Absent => None,
+        })
+    }
+
+    async fn read_newer(&self, key: &RecordKey, known: Option<u64>) -> Result<Newer, RecordsError> {
         refuse_reserved(key)?;
         let mut unopened = None;
         loop {
-            let Some(record) = self.records.read(key).await? else { return Ok(None) };
+            let Some(record) = self.records.read(key).await? else { return Ok(Newer::Absent) };
+            if Some(record.revision) == known {
+                return Ok(Newer::Same);
+            }
             if let Some(opened) = self.open(key, &record).await? {
-                return Ok(Some(opened));
+                return Ok(Newer::Changed(opened));
             }
             // A rotation may have sealed it again, and removed its old key, since it was read.
             if unopened.replace(record.revision) == Some(record.revision) {

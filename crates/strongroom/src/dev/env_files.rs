@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use strongroom_server::app::App;
 use strongroom_server::endpoints::Endpoint;
 use strongroom_server::tls::TrustFiles;
+use strongroom_server::tls::trust::TRUSTSTORE_PASSWORD;
 use strongroom_wire::ids::VaultName;
 
 use super::first_use::Credentials;
@@ -33,6 +34,7 @@ impl Variables<'_> {
         let endpoint = self.app.endpoints.get(0);
         let mut all = self.common(endpoint);
         all.push(("AZURE_AUTHORITY_HOST".to_owned(), endpoint.map(Endpoint::login_url).unwrap_or_default()));
+        all.push(("JAVA_TOOL_OPTIONS".to_owned(), self.java_trust()));
         all
     }
 
@@ -42,7 +44,20 @@ impl Variables<'_> {
         let proxy = format!("http://{}", self.proxy);
         all.push(("HTTPS_PROXY".to_owned(), proxy.clone()));
         all.push(("HTTP_PROXY".to_owned(), proxy));
+        // Without it the Java SDK does not look at HTTPS_PROXY.
+        let java = format!("{} -Djava.net.useSystemProxies=true", self.java_trust());
+        all.push(("JAVA_TOOL_OPTIONS".to_owned(), java));
         all
+    }
+
+    /// Java reads no PEM bundle from a variable, but options.
+    fn java_trust(&self) -> String {
+        let store = self.trust.truststore.display().to_string();
+        let quote = if store.contains(' ') { "'" } else { "" };
+        format!(
+            "-Djavax.net.ssl.trustStore={quote}{store}{quote} \
+             -Djavax.net.ssl.trustStorePassword={TRUSTSTORE_PASSWORD}"
+        )
     }
 
     fn common(&self, endpoint: Option<&Endpoint>) -> Vec<(String, String)> {

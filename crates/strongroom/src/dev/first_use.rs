@@ -9,7 +9,7 @@ use strongroom_auth::{Application, RoleAssignment, check_client_secret, find_rol
 use strongroom_server::admin::add_secret;
 use strongroom_server::app::App;
 use strongroom_server::directory::{ManagedIdentity, Site, first_or_stored};
-use strongroom_server::{request_id, tls};
+use strongroom_server::{new_id, tls};
 use strongroom_store::{Records, Time};
 use strongroom_wire::Sensitive;
 use strongroom_wire::sensitive::expose;
@@ -30,7 +30,7 @@ pub(super) struct Credentials {
 
 /// Ids for a new installation.
 pub(crate) fn new_site() -> Site {
-    Site { tenant: request_id(), subscription: request_id(), resource_group: "strongroom".to_owned() }
+    Site { tenant: new_id(), subscription: new_id(), resource_group: "strongroom".to_owned() }
 }
 
 /// The application's credentials. The store holds only a slow hash of the secret; the secret
@@ -41,8 +41,8 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
     let mut application = match known {
         Some(known) => Application::clone(&known),
         None => Application {
-            app_id: request_id(),
-            object_id: request_id(),
+            app_id: new_id(),
+            object_id: new_id(),
             display_name: APPLICATION.to_owned(),
             secrets: Vec::new(),
             certificates: Vec::new(),
@@ -50,7 +50,7 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
     };
     assign(app, &application.object_id, now).await?;
     if app.directory.identities().is_empty() {
-        let identity = ManagedIdentity { name: IDENTITY.to_owned(), client_id: request_id(), object_id: request_id() };
+        let identity = ManagedIdentity { name: IDENTITY.to_owned(), client_id: new_id(), object_id: new_id() };
         assign(app, &identity.object_id, now).await?;
         app.directory.put_identity(&identity).await.map_err(|error| error.message)?;
     }
@@ -76,7 +76,7 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
 async fn assign(app: &Arc<App>, principal: &str, now: Time) -> Result<(), String> {
     let role = find_role(ROLE).ok_or_else(|| format!("the role {ROLE} is not known"))?;
     let assignment = RoleAssignment {
-        id: request_id(),
+        id: new_id(),
         role_id: role.id.to_owned(),
         principal_id: principal.to_owned(),
         scope: app.directory.installation.subscription_scope(),

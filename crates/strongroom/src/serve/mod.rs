@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strongroom_server::admin::{self, Admin};
 use strongroom_server::directory::Site;
 use strongroom_server::listener::Server;
-use strongroom_server::{health, jobs, request_id, tls};
+use strongroom_server::{health, jobs, new_id, tls};
 use strongroom_store::sealing::initialise;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,8 +58,8 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, String> {
         region: config.region.clone(),
         clock: Arc::new(SystemClock),
         site: Site {
-            tenant: tenant.map_or_else(request_id, |tenant| tenant.id.to_ascii_lowercase()),
-            subscription: tenant.and_then(|tenant| tenant.subscription.clone()).unwrap_or_else(request_id),
+            tenant: tenant.map_or_else(new_id, |tenant| tenant.id.to_ascii_lowercase()),
+            subscription: tenant.and_then(|tenant| tenant.subscription.clone()).unwrap_or_else(new_id),
             resource_group: tenant
                 .and_then(|tenant| tenant.resource_group.clone())
                 .unwrap_or_else(|| "strongroom".to_owned()),

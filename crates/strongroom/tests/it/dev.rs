@@ -1,5 +1,6 @@
 //! `strongroom dev` and the commands around it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -154,6 +155,9 @@ fn the_environment_files_are_complete() {
     for name in both {
         assert!(!server.variables[name].is_empty() && !proxied[name].is_empty(), "{name}");
     }
+    let java = |variables: &HashMap<String, String>| variables["JAVA_TOOL_OPTIONS"].clone();
+    assert!(java(&server.variables).contains("truststore.p12") && !java(&server.variables).contains("Proxies"));
+    assert!(java(&proxied).contains("useSystemProxies=true"));
     assert!(server.variables.contains_key("AZURE_AUTHORITY_HOST") && !server.variables.contains_key("HTTPS_PROXY"));
     assert!(proxied.contains_key("HTTPS_PROXY") && proxied.contains_key("HTTP_PROXY"));
     assert!(!proxied.contains_key("AZURE_AUTHORITY_HOST"));
