@@ -17,6 +17,7 @@ cargo xtask test --quick   the same without the conformance suites
 cargo xtask conformance    the conformance suites alone, against the release binary
 cargo xtask crash [N]      the crash harness with N cycles (default 200)
 cargo xtask bench          what the server reaches, against the machine's limits (--quick: two minutes)
+cargo xtask fuzz [SECONDS] each fuzz target for so long (default 600), with cargo-fuzz and a nightly toolchain
 cargo xtask deny           licences and sources of dependencies (cargo-deny)
 cargo xtask setup          install what the tests need (Debian, as root)
 ";
@@ -43,8 +44,9 @@ fn main() -> ExitCode {
             );
         }
         ["bench", rest @ ..] => bench(&mut steps, rest),
+        ["fuzz", rest @ ..] => fuzz(&mut steps, rest.first().copied().unwrap_or("600")),
         ["deny"] => {
-            setup::cargo_deny(&mut steps);
+            setup::cargo_tool(&mut steps, "cargo-deny");
             steps.command("cargo deny", "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"], &[]);
         }
         ["setup"] => setup::packages(&mut steps),
@@ -61,6 +63,22 @@ fn bench(steps: &mut Steps, arguments: &[&str]) {
     if steps.command("release build", "cargo", &[&["build", "--release", "--locked"], &packages[..]].concat(), &[]) {
         let arguments = [&["target/release/strongroom"], arguments].concat();
         steps.command("bench", "target/release/strongroom-bench", &arguments, &[]);
+    }
+}
+
+/// The targets, two at a time on two cores would disturb each other's timeouts: one after another.
+fn fuzz(steps: &mut Steps, seconds: &str) {
+    setup::cargo_tool(steps, "cargo-fuzz");
+    let limit = format!("-max_total_time={seconds}");
+    for target in ["jwk", "jwt", "ids", "bodies", "backup", "skiptoken"] {
+        let (corpus, seeds) = (format!("target/fuzz-corpus/{target}"), format!("fuzz/seeds/{target}"));
+        if let Err(fault) = std::fs::create_dir_all(&corpus) {
+            steps.skip(target, fault.to_string());
+            continue;
+        }
+        let run = ["+nightly", "fuzz", "run", "--sanitizer", "none", target, &corpus, &seeds, "--"];
+        let limits = [limit.as_str(), "-timeout=10", "-rss_limit_mb=1024", "-max_len=65536", "-print_final_stats=1"];
+        steps.command(&format!("fuzz: {target}"), "cargo", &[&run[..], &limits[..]].concat(), &[]);
     }
 }
 

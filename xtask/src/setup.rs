@@ -53,10 +53,10 @@ pub(crate) fn packages(steps: &mut Steps) {
     steps.command("packages", "apt-get", &[&arguments, missing.as_slice()].concat(), &quiet);
 }
 
-/// Installs cargo-deny when it is missing.
-pub(crate) fn cargo_deny(steps: &mut Steps) {
-    if !has("cargo-deny") {
-        steps.command("cargo-deny", "cargo", &["install", "--locked", "cargo-deny"], &[]);
+/// Installs a cargo subcommand when it is missing.
+pub(crate) fn cargo_tool(steps: &mut Steps, name: &str) {
+    if !has(name) {
+        steps.command(name, "cargo", &["install", "--locked", name], &[]);
     }
 }
 
