@@ -15,6 +15,7 @@ mod azure;
 mod bodies;
 mod calls;
 mod guards;
+mod hostile;
 mod identity;
 mod limits;
 mod outside;

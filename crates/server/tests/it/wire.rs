@@ -17,8 +17,8 @@ use crate::support::TestServer;
 /// Longer than any time limit of the server that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A TLS connection, HTTP/1.1 agreed.
-pub(crate) struct Wire(TlsStream<TcpStream>);
+/// A TLS connection, HTTP/1.1 agreed, and what was read of the answers after the last one.
+pub(crate) struct Wire(TlsStream<TcpStream>, Vec<u8>);
 
 impl Wire {
     pub(crate) async fn connect(server: &TestServer) -> Self {
@@ -30,7 +30,7 @@ impl Wire {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let tcp = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
         let name = ServerName::try_from("dev.vault.localhost").unwrap();
-        Self(TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap())
+        Self(TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap(), Vec::new())
     }
 
     /// Sends. That the other side may have hung up already is no fault.
@@ -41,10 +41,11 @@ impl Wire {
 
     /// Reads one answer: status, and the body as JSON. Status 0 is a connection that was closed.
     pub(crate) async fn answer(&mut self) -> (u16, Value) {
-        let mut read = Vec::new();
+        let mut read = std::mem::take(&mut self.1);
         loop {
-            if let Some(answer) = complete(&read) {
-                return answer;
+            if let Some((status, body, rest)) = complete(&read) {
+                self.1 = rest;
+                return (status, body);
             }
             let mut chunk = [0; 4096];
             let got = tokio::time::timeout(PATIENCE, self.0.read(&mut chunk)).await.expect("nothing came back");
@@ -66,13 +67,14 @@ fn status(read: &[u8]) -> Option<u16> {
     std::str::from_utf8(read.get(9..12)?).ok()?.parse().ok()
 }
 
-fn complete(read: &[u8]) -> Option<(u16, Value)> {
+/// Status, body, and what follows.
+fn complete(read: &[u8]) -> Option<(u16, Value, Vec<u8>)> {
     let end = read.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&read[..end]).to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.map_or(0, |length| length.parse().unwrap());
     let body = read.get(end..end + length)?;
-    Some((status(read)?, serde_json::from_slice(body).unwrap_or(Value::Null)))
+    Some((status(read)?, serde_json::from_slice(body).unwrap_or(Value::Null), read[end + length..].to_vec()))
 }
 
 /// Sends a request with a token and the right host; `target` goes out byte for byte.

@@ -129,7 +129,11 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     pub(super) async fn rotate(&self, cx: &Cx, name: &ObjectName, due: Option<i64>) -> Result<Object, Error> {
         let kind = Kind::Key;
         let folded = name.folded();
-        let mut made: Option<(KeySpec, ProvidedKey)> = None;
+        // Made before others have to wait: an RSA key takes a second.
+        let mut made = match due {
+            None => Some(self.made_like_latest(name).await?),
+            Some(_) => None,
+        };
         let _in_line = self.lock(kind, name).await;
         for _ in 0..TRIES {
             let (before, revision) = self.live_head(kind, name).await?;
@@ -188,6 +192,18 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             }
         }
         Err(records_error(RecordsError::Conflict))
+    }
+
+    /// A key of the type and size of the latest version.
+    async fn made_like_latest(&self, name: &ObjectName) -> Result<(KeySpec, ProvidedKey), Error> {
+        let (head, _) = self.live_head(Kind::Key, name).await?;
+        let latest = self.stored(Kind::Key, name, head.current).await?;
+        let spec = match latest.map(|(latest, _)| latest.body) {
+            Some(StoredBody::Key(key)) => key.spec(),
+            _ => None,
+        };
+        let spec = spec.ok_or_else(|| internal("a key's size is unknown", &name.folded()))?;
+        Ok((spec, self.shared.provider.generate(spec).await.map_err(provider_error)?))
     }
 
     pub(super) async fn write_change(&self, cx: &Cx, target: &Target, change: Change) -> Result<Object, Error> {

@@ -18,6 +18,7 @@ mod client;
 mod crash;
 mod dev;
 mod failures;
+mod hostile;
 mod process;
 mod production;
 mod seal;
