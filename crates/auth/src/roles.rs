@@ -1,4 +1,4 @@
-//! The built-in Key Vault roles, with Azure's ids (contract 4.9).
+//! The built-in roles of Key Vault (contract 4.9) and App Configuration (2.8.3), with Azure's ids.
 
 use crate::action::DataAction;
 
@@ -14,35 +14,42 @@ pub struct RoleDefinition {
 }
 
 macro_rules! roles {
-    ($($id:literal $name:literal [$($action:literal),*];)+) => {
+    ($($provider:literal { $($id:literal $name:literal [$($action:literal),*];)+ })+) => {
         /// The built-in roles.
-        pub const BUILT_IN: &[RoleDefinition] = &[$(RoleDefinition {
+        pub const BUILT_IN: &[RoleDefinition] = &[$($(RoleDefinition {
             id: $id,
             name: $name,
-            data_actions: &[$(concat!("Microsoft.KeyVault/vaults/", $action)),*],
-        },)+];
+            data_actions: &[$(concat!($provider, $action)),*],
+        },)+)+];
     };
 }
 
 roles! {
-    "00482a5a-887f-4fb3-b363-3b7fe8e74483" "Key Vault Administrator" ["*"];
-    "21090545-7ca7-4776-b22c-e363652d74d2" "Key Vault Reader" ["*/read", "secrets/readMetadata/action"];
-    "a4417e6f-fecd-4de8-b567-7b0420556985" "Key Vault Certificates Officer"
-        ["certificatecas/*", "certificates/*", "certificatecontacts/write"];
-    "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba" "Key Vault Certificate User"
-        ["certificates/read", "secrets/getSecret/action", "secrets/readMetadata/action", "keys/read"];
-    "14b46e9e-c2b7-41b4-b07b-48a6ebf60603" "Key Vault Crypto Officer" ["keys/*", "keyrotationpolicies/*"];
-    "e147488a-f6f5-4113-8e2d-b22465e65bf6" "Key Vault Crypto Service Encryption User"
-        ["keys/read", "keys/wrap/action", "keys/unwrap/action"];
-    "08bbd89e-9f13-488c-ac41-acfcb10c90ab" "Key Vault Crypto Service Release User" ["keys/release/action"];
-    "12338af0-0e69-4776-bea7-57ae8d297424" "Key Vault Crypto User"
-        ["keys/read", "keys/update/action", "keys/backup/action", "keys/encrypt/action", "keys/decrypt/action",
-         "keys/wrap/action", "keys/unwrap/action", "keys/sign/action", "keys/verify/action"];
-    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7" "Key Vault Secrets Officer" ["secrets/*"];
-    "4633458b-17de-408a-b874-0445c86b69e6" "Key Vault Secrets User"
-        ["secrets/getSecret/action", "secrets/readMetadata/action"];
-    "a68e7c17-0ab2-4c09-9a58-125dae29748c" "Key Vault Purge Operator" [];
-    "8b54135c-b56d-4d72-a534-26097cfdc8d8" "Key Vault Data Access Administrator" [];
+    "Microsoft.KeyVault/vaults/" {
+        "00482a5a-887f-4fb3-b363-3b7fe8e74483" "Key Vault Administrator" ["*"];
+        "21090545-7ca7-4776-b22c-e363652d74d2" "Key Vault Reader" ["*/read", "secrets/readMetadata/action"];
+        "a4417e6f-fecd-4de8-b567-7b0420556985" "Key Vault Certificates Officer"
+            ["certificatecas/*", "certificates/*", "certificatecontacts/write"];
+        "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba" "Key Vault Certificate User"
+            ["certificates/read", "secrets/getSecret/action", "secrets/readMetadata/action", "keys/read"];
+        "14b46e9e-c2b7-41b4-b07b-48a6ebf60603" "Key Vault Crypto Officer" ["keys/*", "keyrotationpolicies/*"];
+        "e147488a-f6f5-4113-8e2d-b22465e65bf6" "Key Vault Crypto Service Encryption User"
+            ["keys/read", "keys/wrap/action", "keys/unwrap/action"];
+        "08bbd89e-9f13-488c-ac41-acfcb10c90ab" "Key Vault Crypto Service Release User" ["keys/release/action"];
+        "12338af0-0e69-4776-bea7-57ae8d297424" "Key Vault Crypto User"
+            ["keys/read", "keys/update/action", "keys/backup/action", "keys/encrypt/action", "keys/decrypt/action",
+             "keys/wrap/action", "keys/unwrap/action", "keys/sign/action", "keys/verify/action"];
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7" "Key Vault Secrets Officer" ["secrets/*"];
+        "4633458b-17de-408a-b874-0445c86b69e6" "Key Vault Secrets User"
+            ["secrets/getSecret/action", "secrets/readMetadata/action"];
+        "a68e7c17-0ab2-4c09-9a58-125dae29748c" "Key Vault Purge Operator" [];
+        "8b54135c-b56d-4d72-a534-26097cfdc8d8" "Key Vault Data Access Administrator" [];
+    }
+    "Microsoft.AppConfiguration/configurationStores/" {
+        "5ae67dd6-50cb-40e7-96ff-dc2bfa4b606b" "App Configuration Data Owner"
+            ["*/read", "*/write", "*/delete", "*/action"];
+        "516239f1-63e1-4d78-a4de-a74fb236a071" "App Configuration Data Reader" ["*/read"];
+    }
 }
 
 impl RoleDefinition {

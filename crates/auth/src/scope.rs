@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Not a scope that roles can be assigned at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a scope is a subscription, resource group, vault, or an object of a vault: \
-     /subscriptions/ID[/resourceGroups/NAME[/providers/Microsoft.KeyVault/vaults/NAME[/secrets|keys|certificates/NAME]]]"
+    "a scope is a subscription, resource group, vault, an object of a vault, or a configuration store: \
+     /subscriptions/ID[/resourceGroups/NAME[/providers/Microsoft.KeyVault/vaults/NAME[/secrets|keys|certificates/NAME] \
+     or /providers/Microsoft.AppConfiguration/configurationStores/NAME]]"
 )]
 pub struct NotAScope;
 
@@ -28,21 +29,22 @@ impl Scope {
         let rest = text.strip_prefix('/').ok_or(NotAScope)?;
         let rest = rest.trim_end_matches('/');
         let segments: Vec<&str> = rest.split('/').collect();
-        let fixed = ["subscriptions", "", "resourcegroups", "", "providers", "microsoft.keyvault", "vaults", ""];
-        let shape_fits = segments
-            .iter()
-            .zip(fixed)
-            .all(|(segment, fixed)| !segment.is_empty() && (fixed.is_empty() || segment.eq_ignore_ascii_case(fixed)));
-        let collection_fits = segments
-            .get(fixed.len())
-            .is_none_or(|segment| COLLECTIONS.iter().any(|known| segment.eq_ignore_ascii_case(known)));
-        let last_fits = segments.last().is_some_and(|segment| !segment.is_empty());
-        let length_fits = matches!(segments.len(), 2 | 4 | 8 | 10);
-        if shape_fits && collection_fits && last_fits && length_fits {
-            Ok(Self(format!("/{rest}")))
-        } else {
-            Err(NotAScope)
-        }
+        let is = |at: usize, known: &str| segments.get(at).is_some_and(|segment| segment.eq_ignore_ascii_case(known));
+        let vault = is(5, "microsoft.keyvault") && is(6, "vaults");
+        let store = is(5, "microsoft.appconfiguration") && is(6, "configurationstores");
+        let fits = is(0, "subscriptions")
+            && segments.iter().all(|segment| !segment.is_empty())
+            && match segments.len() {
+                2 => true,
+                4 => is(2, "resourcegroups"),
+                8 => is(2, "resourcegroups") && is(4, "providers") && (vault || store),
+                10 => {
+                    let collection = COLLECTIONS.iter().any(|known| is(8, known));
+                    is(2, "resourcegroups") && is(4, "providers") && vault && collection
+                }
+                _ => false,
+            };
+        if fits { Ok(Self(format!("/{rest}"))) } else { Err(NotAScope) }
     }
 
     /// Is `other` this scope, or within it? By whole segments.
@@ -111,19 +113,28 @@ impl Installation {
         Scope([a, b, c, d, e, f, "/", collection, "/", name].concat())
     }
 
+    /// A configuration store.
+    #[must_use]
+    pub fn store_scope(&self, store: &str) -> Scope {
+        let Self { subscription, resource_group } = self;
+        let provider = "/providers/microsoft.appconfiguration/configurationstores/";
+        Scope(["/subscriptions/", subscription, "/resourcegroups/", resource_group, provider, store].concat())
+    }
+
     fn vault_path<'a>(&'a self, vault: &'a str) -> [&'a str; 6] {
         let Self { subscription, resource_group } = self;
         let group = "/resourcegroups/";
         ["/subscriptions/", subscription, group, resource_group, "/providers/microsoft.keyvault/vaults/", vault]
     }
 
-    /// Reads `VAULT` or `VAULT/secrets|keys|certificates/NAME`.
+    /// Reads `VAULT`, `VAULT/secrets|keys|certificates/NAME` or `appconfig/STORE`.
     ///
     /// # Errors
     /// [`NotAScope`].
     pub fn shorthand(&self, text: &str) -> Result<Scope, NotAScope> {
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
+            ["appconfig", store] => Scope::parse(&self.store_scope(store).to_string()),
             [vault] => Scope::parse(&self.vault_scope(vault).to_string()),
             [vault, collection, name] => Scope::parse(&self.object_scope(vault, collection, name).to_string()),
             _ => Err(NotAScope),
@@ -148,6 +159,10 @@ mod tests {
         let text = "/subscriptions/s/resourceGroups/RG/providers/Microsoft.KeyVault/vaults/a";
         assert_eq!(Scope::parse(text).unwrap(), vault);
         assert_eq!(Scope::parse(text).unwrap().to_string(), text);
+        let store = site.store_scope("a");
+        assert!(site.subscription_scope().contains(&store) && !vault.contains(&store) && !store.contains(&vault));
+        assert_eq!(site.shorthand("appconfig/A").unwrap(), store);
+        assert_eq!(Scope::parse(&store.to_string()).unwrap(), store);
     }
 
     #[test]
@@ -164,6 +179,8 @@ mod tests {
             "/subscriptions/s/resourceGroups/g/providers/Other/vaults/v",
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/blobs/x",
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/secrets",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/configurationStores/v",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.AppConfiguration/configurationStores/v/secrets/x",
         ] {
             assert!(Scope::parse(bad).is_err(), "{bad}");
         }

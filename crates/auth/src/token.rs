@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::claims::Caller;
+use crate::claims::{Caller, same_audience};
 use crate::jws::Jws;
 use crate::key_set::KeySet;
 
@@ -157,7 +157,7 @@ pub fn check(token: &str, issuer: &TrustedIssuer, keys: &KeySet, expect: &Expect
     if jws.date("nbf").is_some_and(|nbf| expect.now.saturating_add(expect.skew) < nbf) {
         return Err(TokenError::NotYetValid);
     }
-    check_audience(&jws, issuer, expect)?;
+    let (audiences, any_service) = check_audience(&jws, issuer, expect)?;
     let tenant = check_tenant(&jws, issuer, expect)?;
     let object_id = jws.text(&issuer.object_id_claim).filter(|id| !id.is_empty()).ok_or(TokenError::Malformed)?;
     let app_id = jws.text("appid").or_else(|| jws.text("azp")).map(str::to_owned);
@@ -169,20 +169,28 @@ pub fn check(token: &str, issuer: &TrustedIssuer, keys: &KeySet, expect: &Expect
         groups: groups.filter_map(Value::as_str).map(str::to_owned).collect(),
         issuer: found.to_owned(),
         expires,
+        audiences,
+        any_service,
+        scopes: jws.text("scp").map(|scopes| scopes.split(' ').map(str::to_owned).collect()),
     })
 }
 
-fn check_audience(jws: &Jws<'_>, issuer: &TrustedIssuer, expect: &Expect<'_>) -> Result<(), TokenError> {
+/// The audiences of a token that is for us; and whether its issuer's configuration says so.
+fn check_audience(
+    jws: &Jws<'_>,
+    issuer: &TrustedIssuer,
+    expect: &Expect<'_>,
+) -> Result<(Vec<String>, bool), TokenError> {
     // RFC 7519: a text, or a list of texts.
     let found: Vec<&str> = match jws.payload.get("aud") {
         Some(Value::String(one)) => vec![one],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
         _ => return Err(TokenError::Malformed),
     };
-    let plain = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
-    let accepted = expect.audiences.iter().chain(&issuer.audiences);
-    if accepted.into_iter().any(|known| found.iter().any(|found| plain(found) == plain(known))) {
-        return Ok(());
+    let is_for = |known: &String| found.iter().any(|found| same_audience(found, known));
+    let any_service = issuer.audiences.iter().any(is_for);
+    if any_service || expect.audiences.iter().any(is_for) {
+        return Ok((found.into_iter().map(str::to_owned).collect(), any_service));
     }
     let expected = expect.audiences.first().cloned().unwrap_or_default();
     Err(TokenError::WrongAudience { expected, found: shown(&found.join(", ")) })

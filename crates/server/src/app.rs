@@ -7,8 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::authenticate::Authenticator;
 use crate::clock::Clock;
+use crate::config_stores::ConfigStores;
 use crate::directory::Directory;
-use crate::endpoints::{Endpoint, Endpoints};
+use crate::endpoints::{Audiences, Endpoint, Endpoints};
 use crate::identity::ProvenSecrets;
 use crate::vaults::Vaults;
 
@@ -19,6 +20,8 @@ pub const LARGE_BODIES: usize = 2;
 pub struct App {
     /// The names it is reached by.
     pub endpoints: Endpoints,
+    /// The audiences of tokens.
+    pub audiences: Audiences,
     /// The region that it says it is in.
     pub region: String,
     /// Where time comes from.
@@ -27,6 +30,8 @@ pub struct App {
     pub directory: Directory,
     /// The vaults.
     pub vaults: Vaults,
+    /// The configuration stores.
+    pub stores: ConfigStores,
     /// Checks tokens.
     pub authenticator: Authenticator,
     /// Places for requests with large bodies.

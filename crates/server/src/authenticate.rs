@@ -13,6 +13,7 @@ use strongroom_wire::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::endpoints::Service;
 use crate::outside::OutsideIssuers;
 
 /// Tokens remembered.
@@ -53,29 +54,39 @@ impl Authenticator {
         Self { checked: checked.build_with_hasher(RandomState::default()), outside }
     }
 
-    /// Who sent the `Authorization` header.
+    /// Who sent the `Authorization` header, with a token for this service.
     ///
     /// # Errors
     /// `Unauthorized`, with the contract's text.
-    pub async fn authenticate(&self, app: &App, header: Option<&HeaderValue>, now: Time) -> Result<Arc<Caller>, Error> {
+    pub async fn authenticate(
+        &self,
+        app: &App,
+        service: Service<'_>,
+        header: Option<&HeaderValue>,
+        now: Time,
+    ) -> Result<Arc<Caller>, Error> {
         let token =
             bearer(header).ok_or_else(|| unauthorized("AKV10000: Request is missing a Bearer or PoP token."))?;
         if let Some(caller) = self.checked.get(token) {
-            if now.seconds() < caller.expires.saturating_add(SKEW) {
+            let alive = now.seconds() < caller.expires.saturating_add(SKEW);
+            // What was checked for one service is not for another.
+            let is_for_it =
+                || caller.is_for(app.audiences.shared(service)) || caller.is_for(&app.audiences.all(service));
+            if alive && is_for_it() {
                 return Ok(caller);
             }
             self.checked.invalidate(token);
         }
-        let caller = self.check(app, token, now).await.map_err(|error| unauthorized(&error.message()))?;
+        let caller = self.check(app, service, token, now).await.map_err(|error| unauthorized(&error.message()))?;
         let caller = Arc::new(caller);
         self.checked.insert(Remembered(Zeroizing::new(token.to_owned())), Arc::clone(&caller));
         Ok(caller)
     }
 
-    async fn check(&self, app: &App, token: &str, now: Time) -> Result<Caller, TokenError> {
+    async fn check(&self, app: &App, service: Service<'_>, token: &str, now: Time) -> Result<Caller, TokenError> {
         let seen = peek(token)?;
         let tenant = app.directory.tenant();
-        let audiences = app.endpoints.resources();
+        let audiences = app.audiences.all(service);
         let expect = Expect { audiences: &audiences, tenant, now: now.seconds(), skew: SKEW };
         let issuer = seen.issuer.clone().unwrap_or_default();
         if let Some((trusted, keys)) = self.outside.find(&issuer, seen.kid.as_deref(), now).await {

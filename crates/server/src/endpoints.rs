@@ -1,13 +1,17 @@
 //! The names that the server is reached by. URLs in answers are made from these, never from what
 //! a request claims.
 
+use strongroom_wire::config::StoreName;
 use strongroom_wire::ids::VaultName;
 
-/// A family of external names: vaults below one suffix, and the login host that goes with it.
+/// A family of external names: vaults and configuration stores below a suffix each, and the login
+/// host that goes with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// What follows a vault's name, without a leading dot: `vault.localhost`.
     pub vault_suffix: String,
+    /// What follows a configuration store's name: `azconfig.localhost`.
+    pub config_suffix: String,
     /// Host of the token endpoints: `login.localhost`.
     pub login_host: String,
     /// Other names of the login host.
@@ -21,6 +25,8 @@ pub struct Endpoint {
 pub enum Site {
     /// A vault: its name and the index of its endpoint.
     Vault(VaultName, usize),
+    /// A configuration store: its name and the index of its endpoint.
+    Config(StoreName, usize),
     /// The token endpoints.
     Login(usize),
 }
@@ -43,6 +49,12 @@ impl Endpoint {
     #[must_use]
     pub fn resource(&self) -> String {
         format!("https://{}", self.authority(&self.vault_suffix))
+    }
+
+    /// External base URL of a configuration store, without a trailing slash.
+    #[must_use]
+    pub fn store_url(&self, store: &StoreName) -> String {
+        format!("https://{store}.{}", self.authority(&self.config_suffix))
     }
 
     /// External base URL of the token endpoints, without a trailing slash.
@@ -75,8 +87,11 @@ impl Endpoints {
             if host == endpoint.login_host || endpoint.login_aliases.contains(&host) {
                 return Some(Site::Login(index));
             }
-            let name = host.strip_suffix(&endpoint.vault_suffix)?.strip_suffix('.')?;
-            VaultName::parse(name).ok().map(|name| Site::Vault(name, index))
+            let label = |suffix: &str| host.strip_suffix(suffix)?.strip_suffix('.');
+            if let Some(name) = label(&endpoint.config_suffix) {
+                return StoreName::parse(name).ok().map(|name| Site::Config(name, index));
+            }
+            VaultName::parse(label(&endpoint.vault_suffix)?).ok().map(|name| Site::Vault(name, index))
         })
     }
 
@@ -85,11 +100,76 @@ impl Endpoints {
     pub fn get(&self, index: usize) -> Option<&Endpoint> {
         self.0.get(index)
     }
+}
 
-    /// The resources that tokens are issued for and accepted with.
+/// Azure's own names for the resource of configuration stores, which SDKs of all ages ask tokens for.
+const CONFIG_RESOURCES: [&str; 2] = ["https://azconfig.io", "https://appconfig.azure.com"];
+
+/// What a token is wanted for.
+#[derive(Debug, Clone, Copy)]
+pub enum Service<'a> {
+    /// Vaults.
+    Vaults,
+    /// This configuration store.
+    Config(&'a StoreName),
+}
+
+/// The audiences of tokens, by service.
+#[derive(Debug, Clone)]
+pub struct Audiences {
+    vaults: Vec<String>,
+    config: Vec<String>,
+    /// What follows a store's name in the audience that some SDKs ask for: the store's own URL.
+    own: Vec<String>,
+}
+
+impl Audiences {
+    /// Those of a server with these names.
     #[must_use]
-    pub fn resources(&self) -> Vec<String> {
-        self.0.iter().map(Endpoint::resource).collect()
+    pub fn new(endpoints: &Endpoints) -> Self {
+        // With the port and without: SDKs make the resource of a store's host in several ways.
+        let suffixes = endpoints.0.iter().flat_map(|endpoint| {
+            let suffix = &endpoint.config_suffix;
+            [suffix.clone(), format!("{suffix}:{}", endpoint.port)]
+        });
+        let suffixes: Vec<String> = suffixes.collect();
+        let known = CONFIG_RESOURCES.into_iter().map(str::to_owned);
+        Self {
+            vaults: endpoints.0.iter().map(Endpoint::resource).collect(),
+            config: known.chain(suffixes.iter().map(|suffix| format!("https://{suffix}"))).collect(),
+            own: suffixes,
+        }
+    }
+
+    /// The audiences that hold for the service as a whole.
+    #[must_use]
+    pub fn shared(&self, service: Service<'_>) -> &[String] {
+        match service {
+            Service::Vaults => &self.vaults,
+            Service::Config(_) => &self.config,
+        }
+    }
+
+    /// All audiences for the service.
+    #[must_use]
+    pub fn all(&self, service: Service<'_>) -> Vec<String> {
+        let mut all = self.shared(service).to_vec();
+        if let Service::Config(store) = service {
+            all.extend(self.own.iter().map(|suffix| format!("https://{store}.{suffix}")));
+        }
+        all
+    }
+
+    /// Is a token for this resource one that some service accepts?
+    #[must_use]
+    pub fn is_resource(&self, resource: &str) -> bool {
+        let plain = resource.trim_end_matches('/');
+        let known = |known: &String| known.eq_ignore_ascii_case(plain);
+        let own = plain.strip_prefix("https://").and_then(|host| host.split_once('.'));
+        self.vaults.iter().chain(&self.config).any(known)
+            || own.is_some_and(|(store, suffix)| {
+                StoreName::parse(store).is_ok() && self.own.iter().any(|known| known.eq_ignore_ascii_case(suffix))
+            })
     }
 }
 
@@ -101,12 +181,14 @@ mod tests {
         Endpoints(vec![
             Endpoint {
                 vault_suffix: "vault.localhost".into(),
+                config_suffix: "azconfig.localhost".into(),
                 login_host: "login.localhost".into(),
                 login_aliases: vec![],
                 port: 8443,
             },
             Endpoint {
                 vault_suffix: "vault.azure.net".into(),
+                config_suffix: "azconfig.io".into(),
                 login_host: "login.microsoftonline.com".into(),
                 login_aliases: vec!["login.windows.net".into()],
                 port: 443,
@@ -125,6 +207,33 @@ mod tests {
         {
             assert_eq!(endpoints.site(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn stores_have_audiences_in_every_form_that_sdks_ask_for() {
+        let endpoints = endpoints();
+        let store = StoreName::parse("dev").unwrap();
+        assert_eq!(endpoints.site("dev.azconfig.io"), Some(Site::Config(store.clone(), 1)));
+        assert_eq!(endpoints.0[0].store_url(&store), "https://dev.azconfig.localhost:8443");
+        let audiences = Audiences::new(&endpoints);
+        for good in [
+            "https://azconfig.io/",
+            "https://appconfig.azure.com",
+            "https://azconfig.localhost",
+            "https://azconfig.localhost:8443/",
+            "https://Dev.azconfig.localhost:8443",
+            "https://dev.azconfig.io",
+            "https://vault.azure.net",
+        ] {
+            assert!(audiences.is_resource(good), "{good}");
+        }
+        for bad in ["https://a.b.azconfig.io", "https://azconfig.io.evil", "http://azconfig.io", "", "azconfig.io"] {
+            assert!(!audiences.is_resource(bad), "{bad}");
+        }
+        let of_store = audiences.all(Service::Config(&store));
+        assert!(of_store.contains(&"https://dev.azconfig.io".to_owned()));
+        assert!(!of_store.contains(&"https://vault.azure.net".to_owned()));
+        assert_eq!(audiences.all(Service::Vaults).len(), 2);
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub async fn tick(app: &App) {
             _ => break,
         }
     }
+    app.stores.tick(now).await;
     if let Err(error) = app.directory.rotate_signing_keys(now).await {
         tracing::error!(%error, "the token signing keys could not be rotated; it will be tried again");
     }

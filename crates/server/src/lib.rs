@@ -1,11 +1,13 @@
-//! The server as a library: the data plane over any vault, the token endpoints, the jobs, TLS and
+//! The server as a library: the data planes of vaults and configuration stores, the token endpoints, the jobs, TLS and
 //! the development proxy. The binary gives it sockets, a clock and a store.
 
 mod activity;
 pub mod admin;
 pub mod app;
+pub mod appconfig;
 pub mod authenticate;
 pub mod clock;
+pub mod config_stores;
 pub mod data_plane;
 pub mod directory;
 pub mod endpoints;
@@ -51,6 +53,10 @@ async fn answer(app: &Arc<App>, peer: SocketAddr, request: Request<Body>) -> Res
     match site {
         Some(Site::Vault(vault, index)) => match app.endpoints.get(index) {
             Some(endpoint) => data_plane::answer(app, endpoint, vault, peer, request).await,
+            None => unknown_host(),
+        },
+        Some(Site::Config(store, index)) => match app.endpoints.get(index) {
+            Some(endpoint) => appconfig::answer(app, endpoint, store, request).await,
             None => unknown_host(),
         },
         Some(Site::Login(index)) => match app.endpoints.get(index) {

@@ -28,7 +28,7 @@ const DOCUMENT_LIMIT: usize = 256 * 1024;
 pub struct OutsideIssuerConfig {
     /// The `iss` of its tokens. `{issuer}/.well-known/openid-configuration` tells where its keys are.
     pub issuer: String,
-    /// Audiences to accept beside the vault's own resource.
+    /// Audiences to accept beside our own resources, at every service.
     #[serde(default)]
     pub audiences: Vec<String>,
     /// The `tid` that its tokens must have; without it, tokens without `tid` are accepted.

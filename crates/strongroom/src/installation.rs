@@ -9,8 +9,9 @@ use strongroom_crypto::AeadKey;
 use strongroom_server::app::{App, LARGE_BODIES};
 use strongroom_server::authenticate::Authenticator;
 use strongroom_server::clock::Clock;
+use strongroom_server::config_stores::ConfigStores;
 use strongroom_server::directory::{Directory, Site, first_or_stored};
-use strongroom_server::endpoints::Endpoints;
+use strongroom_server::endpoints::{Audiences, Endpoints};
 use strongroom_server::identity::ProvenSecrets;
 use strongroom_server::outside::{OutsideIssuerConfig, OutsideIssuers};
 use strongroom_server::vaults::Vaults;
@@ -116,6 +117,7 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
     };
     let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
     let provider: Arc<dyn KeyProvider> = Arc::new(provider);
+    let stores = ConfigStores::new(Arc::clone(&records), settings.vaults_on_demand);
     let installation = Installation::with_earlier_backup_key(Arc::clone(&records), provider, backup_key, earlier);
     let directory = Directory::open(records, settings.site, now).await.map_err(|error| error.message)?;
     let http = reqwest::Client::builder()
@@ -126,11 +128,13 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
     let (threads, waiting) = HASHING;
     let slow = Pool::start("slow", threads, waiting).map_err(|fault| fault.to_string())?;
     Ok(Arc::new(App {
+        audiences: Audiences::new(&settings.endpoints),
         endpoints: settings.endpoints,
         region: settings.region,
         clock: settings.clock,
         directory,
         vaults: Vaults::new(installation, settings.vaults_on_demand),
+        stores,
         authenticator: Authenticator::new(OutsideIssuers::new(settings.outside_issuers, http)),
         large_bodies: Semaphore::new(LARGE_BODIES),
         proven: ProvenSecrets::new().map_err(|fault| fault.to_string())?,

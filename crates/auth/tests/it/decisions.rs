@@ -15,6 +15,9 @@ fn caller(object_id: &str, groups: &[&str]) -> Caller {
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         issuer: "i".into(),
         expires: 0,
+        audiences: vec![],
+        any_service: false,
+        scopes: None,
     }
 }
 

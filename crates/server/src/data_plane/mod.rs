@@ -23,7 +23,7 @@ use strongroom_wire::{Error, ErrorKind, api_version};
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::endpoints::Endpoint;
+use crate::endpoints::{Endpoint, Service};
 use crate::routes::{self, Matched, Route};
 
 use answer::{Answer, Envelope};
@@ -37,7 +37,7 @@ const THROWN_AWAY: usize = 40 << 20;
 const THROWING_AWAY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A body that is not all there after this time is given up.
-const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Answers a request to a vault.
 pub async fn answer(
@@ -85,7 +85,7 @@ async fn serve(
     body: &mut Option<Body>,
 ) -> Result<(&'static str, Arc<Caller>, Answer), Error> {
     let now = app.clock.now();
-    let caller = app.authenticator.authenticate(app, parts.headers.get(AUTHORIZATION), now).await?;
+    let caller = app.authenticator.authenticate(app, Service::Vaults, parts.headers.get(AUTHORIZATION), now).await?;
     let query = Query::parse(parts.uri.query());
     api_version::check(query.get("api-version"))?;
     let Matched { route, name, version } = routes::find(method, parts.uri.path())?;
@@ -146,7 +146,7 @@ fn forbidden(app: &App, caller: &Caller, route: &Route, scope: &Scope, vault: &V
 
 /// Takes in what a refused client is still sending: one whose connection is closed meanwhile never
 /// sees the answer, and one that keeps it would find it closed at its next request.
-async fn throw_away(mut body: Body) {
+pub(crate) async fn throw_away(mut body: Body) {
     let most = u64::try_from(THROWN_AWAY).unwrap_or(u64::MAX);
     if body.size_hint().lower() > most {
         return;

@@ -133,7 +133,7 @@ fn audience(app: &App, scope: &str) -> Result<String, AadError> {
     let resource =
         asked.and_then(|scope| scope.strip_suffix("/.default")).ok_or_else(|| AadError::invalid_scope(scope))?;
     let plain = resource.trim_end_matches('/');
-    if app.endpoints.resources().iter().any(|known| known == plain) || OTHER_RESOURCES.contains(&plain) {
+    if app.audiences.is_resource(plain) || OTHER_RESOURCES.contains(&plain) {
         return Ok(resource.to_owned());
     }
     Err(AadError::unknown_resource(resource))

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use strongroom_auth::{BUILT_IN, RoleDefinition, find_role};
 use strongroom_server::admin::{Command, execute};
+use strongroom_server::appconfig;
 use strongroom_server::routes::{ROUTES, Route};
 
 use crate::calls::{Workshop, path, route};
@@ -35,6 +36,11 @@ fn the_matrix_of_roles_and_operations_is_the_checked_in_one() {
         for route in ROUTES {
             let sign = if allows(role, route) { '+' } else { '-' };
             writeln!(block, "{sign} {} {} {}", route.id, route.method, route.path).unwrap();
+        }
+        for route in appconfig::ROUTES {
+            let sign = if route.actions.iter().all(|action| role.allows(*action)) { '+' } else { '-' };
+            let name = if route.named { "/{name}" } else { "" };
+            writeln!(block, "{sign} {} {} /{}{name}", route.id, route.method, route.collection).unwrap();
         }
         block
     });

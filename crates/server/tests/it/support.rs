@@ -13,8 +13,9 @@ use strongroom_server::admin::{Admin, Command, execute};
 use strongroom_server::app::{App, LARGE_BODIES};
 use strongroom_server::authenticate::Authenticator;
 use strongroom_server::clock::{Clock as _, ManualClock};
+use strongroom_server::config_stores::ConfigStores;
 use strongroom_server::directory::{Directory, Site};
-use strongroom_server::endpoints::{Endpoint, Endpoints};
+use strongroom_server::endpoints::{Audiences, Endpoint, Endpoints};
 use strongroom_server::identity::ProvenSecrets;
 use strongroom_server::listener::Server;
 use strongroom_server::outside::{OutsideIssuerConfig, OutsideIssuers};
@@ -152,6 +153,7 @@ impl TestServer {
         let port = listener.local_addr().unwrap().port();
         let endpoint = Endpoint {
             vault_suffix: "vault.localhost".into(),
+            config_suffix: "azconfig.localhost".into(),
             login_host: "login.localhost".into(),
             login_aliases: vec![],
             port,
@@ -164,10 +166,13 @@ impl TestServer {
         let provider: Arc<dyn KeyProvider> = Arc::new(SoftwareProvider::new().unwrap());
         let backup_key = AeadKey::from_bytes(&[7; 32]).unwrap();
         let installation = Installation::new(Arc::clone(&options.records), provider, backup_key);
+        let endpoints = Endpoints(vec![endpoint]);
         let app = Arc::new(App {
-            endpoints: Endpoints(vec![endpoint]),
+            audiences: Audiences::new(&endpoints),
+            endpoints,
             region: "local".into(),
             clock: Arc::<ManualClock>::clone(&clock),
+            stores: ConfigStores::new(Arc::clone(&options.records), options.on_demand),
             directory: Directory::open(options.records, site, start).await.unwrap(),
             vaults: Vaults::new(installation, options.on_demand),
             authenticator: Authenticator::new(OutsideIssuers::new(options.outside, options.outside_http)),

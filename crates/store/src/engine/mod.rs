@@ -29,6 +29,7 @@ use crate::vault::{Change, Cursor, Listing, NewVersion, Object, ObjectPage, Offe
 
 pub use layout::{Event, Timer, TimerAction};
 pub use rotation::due_timers;
+pub(crate) use write::next_version;
 
 use decoded::Decoded;
 use layout::{Head, Keys, StoredVersion, decode, encode, internal};

@@ -287,7 +287,7 @@ fn apply(stored: &mut StoredVersion, change: &Change, now: Time) {
 
 /// A version greater than `last`, so that versions sort in the order in which they were made even
 /// when the clock stands still or goes back (RFC 9562 section 5.7).
-fn next_version(now: Time, last: Option<Version>) -> Result<Version, Error> {
+pub(crate) fn next_version(now: Time, last: Option<Version>) -> Result<Version, Error> {
     let random = random_u128().map_err(|fault| internal("no randomness", &fault))?;
     let millis = u128::try_from(now.millis()).unwrap_or_default() & 0xffff_ffff_ffff;
     let bits = (millis << 80) | (0x7 << 76) | (random & 0x0fff << 64) | (0x2 << 62) | (random & (u128::MAX >> 66));

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use strongroom_server::app::App;
+use strongroom_server::config_stores::StoreRecord;
 use strongroom_server::endpoints::Endpoint;
 use strongroom_server::tls::TrustFiles;
 use strongroom_server::tls::trust::TRUSTSTORE_PASSWORD;
@@ -25,6 +26,7 @@ pub(super) struct Variables<'a> {
     pub(super) trust: &'a TrustFiles,
     pub(super) domain: &'a str,
     pub(super) vault: VaultName,
+    pub(super) store: &'a StoreRecord,
     pub(super) proxy: SocketAddr,
 }
 
@@ -64,11 +66,20 @@ impl Variables<'_> {
         let ca = self.trust.ca.display().to_string();
         let bundle = self.trust.bundle.display().to_string();
         let vault = endpoint.map(|endpoint| endpoint.vault_url(&self.vault)).unwrap_or_default();
+        let store = endpoint.map(|endpoint| endpoint.store_url(&self.store.name)).unwrap_or_default();
+        // The first of each kind.
+        let connection = |read_only| {
+            let key = self.store.keys.iter().find(|key| key.read_only == read_only);
+            key.map(|key| StoreRecord::connection_string(&store, key).expose().clone()).unwrap_or_default()
+        };
         let all = [
             ("AZURE_TENANT_ID", self.app.directory.tenant().to_owned()),
             ("AZURE_CLIENT_ID", self.credentials.client_id.clone()),
             ("AZURE_CLIENT_SECRET", self.credentials.client_secret.expose().clone()),
             ("AZURE_KEYVAULT_URL", vault),
+            ("AZURE_APPCONFIG_CONNECTION_STRING", connection(false)),
+            ("AZURE_APPCONFIG_READONLY_CONNECTION_STRING", connection(true)),
+            ("AZURE_APPCONFIG_ENDPOINT", store),
             ("AZURE_SUBSCRIPTION_ID", self.app.directory.site().subscription.clone()),
             ("REQUESTS_CA_BUNDLE", bundle.clone()),
             ("SSL_CERT_FILE", bundle.clone()),

@@ -19,7 +19,7 @@ use crate::files;
 
 const APPLICATION: &str = "strongroom-dev";
 const IDENTITY: &str = "strongroom-dev-identity";
-const ROLE: &str = "Key Vault Administrator";
+const ROLES: [&str; 2] = ["Key Vault Administrator", "App Configuration Data Owner"];
 
 /// How a program logs in.
 pub(super) struct Credentials {
@@ -51,8 +51,10 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
     assign(app, &application.object_id, now).await?;
     if app.directory.identities().is_empty() {
         let identity = ManagedIdentity { name: IDENTITY.to_owned(), client_id: new_id(), object_id: new_id() };
-        assign(app, &identity.object_id, now).await?;
         app.directory.put_identity(&identity).await.map_err(|error| error.message)?;
+    }
+    for identity in app.directory.identities().iter().filter(|identity| identity.name == IDENTITY) {
+        assign(app, &identity.object_id, now).await?;
     }
     let kept = files::read_private(env_file).ok().and_then(|content| {
         let content = String::from_utf8_lossy(&content);
@@ -72,17 +74,20 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
     Ok(Credentials { client_id: application.app_id, object_id: application.object_id, client_secret })
 }
 
-/// Everything in every vault, for programs under development.
+/// Everything in every vault and configuration store, for programs under development.
 async fn assign(app: &Arc<App>, principal: &str, now: Time) -> Result<(), String> {
-    let role = find_role(ROLE).ok_or_else(|| format!("the role {ROLE} is not known"))?;
-    let assignment = RoleAssignment {
-        id: new_id(),
-        role_id: role.id.to_owned(),
-        principal_id: principal.to_owned(),
-        scope: app.directory.installation.subscription_scope(),
-        created: now.seconds(),
-    };
-    app.directory.assign(assignment).await.map(drop).map_err(|error| error.message)
+    for role in ROLES {
+        let role = find_role(role).ok_or_else(|| format!("the role {role} is not known"))?;
+        let assignment = RoleAssignment {
+            id: new_id(),
+            role_id: role.id.to_owned(),
+            principal_id: principal.to_owned(),
+            scope: app.directory.installation.subscription_scope(),
+            created: now.seconds(),
+        };
+        app.directory.assign(assignment).await.map_err(|error| error.message)?;
+    }
+    Ok(())
 }
 
 /// The certificate authority as it lies (sealed) in the store.

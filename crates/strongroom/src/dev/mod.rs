@@ -12,12 +12,14 @@ use std::sync::Arc;
 use strongroom_server::admin::{self, Admin};
 use strongroom_server::app::App;
 use strongroom_server::clock::Clock;
+use strongroom_server::config_stores::StoreSettings;
 use strongroom_server::endpoints::{Endpoint, Endpoints};
 use strongroom_server::listener::Server;
 use strongroom_server::proxy;
 use strongroom_server::{jobs, tls};
 use strongroom_store::sealing::SealKey;
 use strongroom_wire::attributes::Recovery;
+use strongroom_wire::config::StoreName;
 use strongroom_wire::ids::VaultName;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,7 +36,7 @@ pub(crate) use first_use::new_site;
 /// The root key's file, beside the store: a development server is sealed by it.
 pub(crate) const KEY_FILE: &str = "root.key";
 
-/// The vault that is always there.
+/// The vault and the configuration store that are always there.
 const DEFAULT_VAULT: &str = "dev";
 
 /// Runs the development server until it is told to stop, or the given program ends.
@@ -67,6 +69,9 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
         let name = VaultName::parse(name).map_err(|error| format!("--vault {name}: {}", error.message))?;
         app.vaults.create(&name, Recovery::DEFAULT, app.clock.now()).await.map_err(|error| error.message)?;
     }
+    let store_name = StoreName::parse(DEFAULT_VAULT).map_err(|error| error.to_string())?;
+    let config_store = app.stores.create(&store_name, StoreSettings::default(), app.clock.now()).await;
+    let config_store = config_store.map_err(|error| error.message)?;
 
     let names = tls::DevNames::new(&arguments.domain).map_err(|fault| format!("--domain: {fault}"))?;
     let authority = first_use::certificate_authority(&store.records(), &names, app.clock.now()).await?;
@@ -103,6 +108,7 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
         trust: &trust,
         domain: &arguments.domain,
         vault: VaultName::parse(DEFAULT_VAULT).map_err(|error| error.message)?,
+        store: &config_store.record,
         proxy: proxy_address,
     };
     let proxy_file = folder.join(env_files::PROXY);
@@ -172,12 +178,14 @@ pub(crate) fn seal_of(folder: &Path) -> Result<SealKey, String> {
 pub(crate) fn endpoints(domain: &str, port: u16) -> Endpoints {
     let direct = Endpoint {
         vault_suffix: format!("vault.{domain}"),
+        config_suffix: format!("azconfig.{domain}"),
         login_host: format!("login.{domain}"),
         login_aliases: Vec::new(),
         port,
     };
     let azure = Endpoint {
         vault_suffix: "vault.azure.net".to_owned(),
+        config_suffix: "azconfig.io".to_owned(),
         login_host: "login.microsoftonline.com".to_owned(),
         login_aliases: ["login.windows.net", "login.microsoft.com", "sts.windows.net"].map(str::to_owned).to_vec(),
         port: 443,
@@ -282,9 +290,11 @@ async fn wait(command: &[String], variables: &Variables<'_>) -> Outcome {
 fn greet(arguments: &Dev, app: &App, direct: &Path, proxied: &Path) {
     let url = VaultName::parse(DEFAULT_VAULT).ok().zip(app.endpoints.get(0));
     let url = url.map(|(name, endpoint)| endpoint.vault_url(&name)).unwrap_or_default();
+    let store = app.endpoints.get(0).zip(StoreName::parse(DEFAULT_VAULT).ok());
+    let store = store.map(|(endpoint, name)| endpoint.store_url(&name)).unwrap_or_default();
     let host = url.trim_start_matches("https://").split(':').next().unwrap_or_default().to_owned();
     let mut text = format!(
-        "\nStrongroom is ready.\n\n  vault    {url}   (any other NAME works, too)\n  tenant   {}\n\n\
+        "\nStrongroom is ready.\n\n  vault    {url}   (any other NAME works, too)\n  config   {store}\n  tenant   {}\n\n\
          For programs written for Azure, unchanged, with https://dev.vault.azure.net:\n  \
          set -a; . {}; set +a\n\n\
          Without the proxy:\n  set -a; . {}; set +a\n",

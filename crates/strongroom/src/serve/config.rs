@@ -168,6 +168,7 @@ impl Config {
         let domain = self.domain.to_ascii_lowercase();
         Endpoints(vec![Endpoint {
             vault_suffix: format!("vault.{domain}"),
+            config_suffix: format!("azconfig.{domain}"),
             login_host: format!("login.{domain}"),
             login_aliases: Vec::new(),
             port: self.external_port.unwrap_or(port),
