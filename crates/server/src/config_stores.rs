@@ -89,6 +89,19 @@ impl Default for StoreSettings {
     }
 }
 
+impl StoreSettings {
+    /// Checks them.
+    ///
+    /// # Errors
+    /// `BadParameter`.
+    pub fn check(&self) -> Result<(), Error> {
+        if (1..=7).contains(&self.retention_days) {
+            return Ok(());
+        }
+        Err(Error::bad_parameter("A deleted store is kept for 1 to 7 days"))
+    }
+}
+
 /// A store as it is kept.
 #[derive(Serialize, Deserialize)]
 pub struct StoreRecord {
@@ -167,7 +180,7 @@ impl ConfigStores {
     /// # Errors
     /// `DeletedButRecoverable`, `BadParameter` for the settings, and those of the records.
     pub async fn create(&self, name: &StoreName, settings: StoreSettings, now: Time) -> Result<Arc<OpenStore>, Error> {
-        check(&settings)?;
+        settings.check()?;
         let _in_line = self.changing.lock().await;
         if let Some((record, _)) = self.read(name).await? {
             if record.deletion.is_some() {
@@ -214,7 +227,7 @@ impl ConfigStores {
             if before.purge_protection && !record.settings.purge_protection {
                 return Err(Error::bad_parameter("Purge protection cannot be turned off again"));
             }
-            check(&record.settings)
+            record.settings.check()
         })
         .await
     }
@@ -436,13 +449,6 @@ impl StoreRecord {
     pub fn connection_string(endpoint: &str, key: &AccessKey) -> Sensitive<String> {
         Sensitive::new(format!("Endpoint={endpoint};Id={};Secret={}", key.id, key.secret.expose()))
     }
-}
-
-fn check(settings: &StoreSettings) -> Result<(), Error> {
-    if (1..=7).contains(&settings.retention_days) {
-        return Ok(());
-    }
-    Err(Error::bad_parameter("A deleted store is kept for 1 to 7 days"))
 }
 
 fn key(name: &StoreName) -> RecordKey {

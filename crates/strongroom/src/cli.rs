@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod config;
+
+pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
 #[command(name = "strongroom", version, about, long_about = None, propagate_version = true)]
@@ -26,7 +30,7 @@ pub(crate) enum Verb {
     Serve(WithConfig),
     /// Create and seal the store that the configuration names.
     Init(WithConfig),
-    /// Check a configuration file, or print one with every key explained.
+    /// Settings and feature flags of a configuration store; and the server's own configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the variables that point programs at the development server.
@@ -40,6 +44,9 @@ pub(crate) enum Verb {
     /// Vaults.
     #[command(subcommand)]
     Vault(VaultCommand),
+    /// Configuration stores: their settings and access keys.
+    #[command(subcommand)]
+    ConfigStore(ConfigStoreCommand),
     /// Role assignments: who may do what.
     #[command(subcommand)]
     Role(RoleCommand),
@@ -98,14 +105,6 @@ pub(crate) struct WithConfig {
     /// The configuration file.
     #[arg(long, value_name = "FILE", env = "STRONGROOM_CONFIG")]
     pub(crate) config: PathBuf,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Say whether a configuration file is valid.
-    Check(WithConfig),
-    /// Print a configuration file with every key explained.
-    Example,
 }
 
 #[derive(Args)]
@@ -227,7 +226,7 @@ pub(crate) enum RoleCommand {
         /// Object id of the principal, or the name of an application.
         #[arg(long)]
         principal: String,
-        /// VAULT, VAULT/secrets/NAME, VAULT/keys/NAME, '*' for all vaults, or an ARM scope.
+        /// VAULT, VAULT/secrets/NAME, VAULT/keys/NAME, appconfig/STORE, '*' for all, or an ARM scope.
         #[arg(long)]
         scope: String,
         #[command(flatten)]

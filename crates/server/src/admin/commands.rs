@@ -12,6 +12,7 @@ use strongroom_wire::ids::VaultName;
 use strongroom_wire::sensitive::expose;
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
+use super::config_stores::{self, StoreCommand};
 use crate::app::App;
 
 /// A client secret lives for two years unless told otherwise, as in Entra.
@@ -43,13 +44,18 @@ pub enum Command {
     },
     /// Lists vaults.
     VaultList,
+    /// Something about configuration stores.
+    ConfigStore {
+        /// What.
+        store: StoreCommand,
+    },
     /// Gives a principal a role.
     RoleAssign {
         /// Name or GUID of a built-in role.
         role: String,
         /// Object id of the principal, or the name of an application.
         principal: String,
-        /// `VAULT`, `VAULT/secrets/NAME`, `VAULT/keys/NAME`, `*` for all vaults, or an ARM scope.
+        /// `VAULT`, `VAULT/secrets/NAME`, `VAULT/keys/NAME`, `appconfig/STORE`, `*` for all, or an ARM scope.
         scope: String,
     },
     /// Lists role assignments.
@@ -156,6 +162,7 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
             vault_list(app).await
         }
         Command::VaultList => vault_list(app).await,
+        Command::ConfigStore { store } => config_stores::execute(app, store, now).await,
         Command::RoleAssign { role, principal, scope } => role_assign(app, &role, &principal, &scope, now).await,
         Command::RoleList => Ok(json!(app.directory.assignments().iter().map(show_assignment).collect::<Vec<_>>())),
         Command::RoleRemove { id } => {

@@ -2,7 +2,9 @@
 //! 0600, in the data folder) that takes them to a running server.
 
 mod commands;
+mod config_stores;
 mod socket;
 
 pub use commands::{Admin, Command, NewSeal, add_secret, execute};
+pub use config_stores::StoreCommand;
 pub use socket::{SOCKET_FILE, call, serve};

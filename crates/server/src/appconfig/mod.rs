@@ -73,12 +73,13 @@ async fn serve(
     let version = call::api_version(&parameters).map_err(bare)?;
     let (route, name) = routes::find(&parts.method, parts.uri.path()).map_err(bare)?;
     access.authorize(app, store, route.actions).map_err(bare)?;
+    // The body may take a while, and the store be gone by then: it is looked up behind it.
+    let body = read_body(body).await.map_err(bare)?;
+    access.check_content(&body).map_err(bare)?;
     // Only now: a caller without a role learns nothing of which stores there are, and makes none.
     let open = app.stores.get(store, now).await.map_err(|error| bare(call::problem(&error)))?;
     let engine = Arc::clone(&open.engine);
     let with_sequence = |problem| (problem, Some(engine.sequence()));
-    let body = read_body(body).await.map_err(with_sequence)?;
-    access.check_content(&body).map_err(bare)?;
     if parts.method == Method::PUT || parts.method == Method::PATCH {
         check_media_type(&parts.headers, &body).map_err(with_sequence)?;
     }

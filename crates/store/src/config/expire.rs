@@ -4,7 +4,7 @@ use strongroom_wire::config::{Problem, SnapshotStatus, StoreName};
 use strongroom_wire::ids::Version;
 
 use super::layout::{REVISIONS, TIMERS, moment};
-use super::{ConfigStore, length, unavailable};
+use super::{Commit, ConfigStore, length, unavailable};
 use crate::cx::Time;
 use crate::records::{Batch, Expected, RecordKey, Records, RecordsError, Scan};
 
@@ -79,7 +79,7 @@ impl<R: Records> ConfigStore<R> {
             }
         }
         if !batch.write.is_empty() {
-            self.commit(batch).await.map_err(unavailable)?;
+            let _nothing_expected = self.commit(batch).await?;
             self.account(freed.saturating_neg()).await;
         }
         Ok(())
@@ -102,11 +102,9 @@ impl<R: Records> ConfigStore<R> {
                 let mut batch = Batch::default();
                 batch.expect(key.clone(), Expected::Revision(revision));
                 batch.delete(key);
-                match self.commit(batch).await {
-                    Ok(()) => {}
-                    // Recovered just now: it is looked at again.
-                    Err(RecordsError::Conflict) => return Ok(()),
-                    Err(fault) => return Err(unavailable(fault)),
+                // Recovered just now: it is looked at again.
+                if self.commit(batch).await? == Commit::Conflict {
+                    return Ok(());
                 }
             }
             self.remove_content(content).await?;
@@ -117,6 +115,7 @@ impl<R: Records> ConfigStore<R> {
     async fn forget(&self, timer: &ConfigTimer) -> Result<(), Problem> {
         let mut batch = Batch::default();
         batch.delete(timer.key.clone());
-        self.commit(batch).await.map_err(unavailable)
+        let _nothing_expected = self.commit(batch).await?;
+        Ok(())
     }
 }

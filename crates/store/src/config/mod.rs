@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use strongroom_crypto::random_u128;
 use strongroom_wire::base64url;
 use strongroom_wire::config::{KeyValueId, Problem, StoreName};
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, RwLock};
 
 use crate::records::{Batch, RecordKey, Records, RecordsError, Scan};
 
@@ -43,12 +43,24 @@ pub struct Limits {
     pub bytes: u64,
 }
 
+/// What became of a batch.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Commit {
+    Done,
+    /// Somebody else was faster; nothing was written.
+    Conflict,
+}
+
 /// One configuration store.
 pub struct ConfigStore<R> {
     records: R,
     layout: Layout,
     limits: ArcSwap<Limits>,
     cursor_key: [u8; 32],
+    /// False once the store is destroyed. Held while something is written, so that nothing is
+    /// written into the next store of that name.
+    open: RwLock<bool>,
     /// The last revision of the records that is known here: what `Sync-Token` tells.
     seen: AtomicU64,
     /// Bytes in use; counted when it is first asked for.
@@ -65,6 +77,7 @@ impl<R: Records> ConfigStore<R> {
             layout: Layout::new(name),
             limits: ArcSwap::from_pointee(limits),
             cursor_key,
+            open: RwLock::new(true),
             seen: AtomicU64::new(0),
             used: OnceCell::new(),
             locks: (0..STRIPES).map(|_| Mutex::new(())).collect(),
@@ -82,11 +95,12 @@ impl<R: Records> ConfigStore<R> {
         self.seen.load(Ordering::Acquire)
     }
 
-    /// Removes everything, in portions that are each durable.
+    /// Removes everything, in portions that are each durable. From then on nothing is written.
     ///
     /// # Errors
     /// Those of the store; what is left can be destroyed by another call.
     pub async fn destroy(&self) -> Result<(), Problem> {
+        *self.open.write().await = false;
         loop {
             let found = self.records.scan(&Scan::prefix(self.layout.prefix(""), CHUNK)).await.map_err(unavailable)?;
             if found.is_empty() {
@@ -98,10 +112,20 @@ impl<R: Records> ConfigStore<R> {
         }
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), RecordsError> {
-        let revision = self.records.commit(batch).await?;
-        self.seen.fetch_max(revision, Ordering::AcqRel);
-        Ok(())
+    /// Commits, unless the store is destroyed.
+    async fn commit(&self, batch: Batch) -> Result<Commit, Problem> {
+        let open = self.open.read().await;
+        if !*open {
+            return Err(Problem::NotFound);
+        }
+        match self.records.commit(batch).await {
+            Ok(revision) => {
+                self.seen.fetch_max(revision, Ordering::AcqRel);
+                Ok(Commit::Done)
+            }
+            Err(RecordsError::Conflict) => Ok(Commit::Conflict),
+            Err(fault) => Err(unavailable(fault)),
+        }
     }
 
     /// Keeps writers of one key-value in line, so that they do not lose to each other in the commit.
@@ -153,6 +177,11 @@ impl<R: Records> ConfigStore<R> {
             })
             .await
     }
+}
+
+/// What a write says that always lost against others.
+fn contended() -> Problem {
+    unavailable(RecordsError::Conflict)
 }
 
 fn length(bytes: &[u8]) -> i64 {

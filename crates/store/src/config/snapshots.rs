@@ -12,10 +12,10 @@ use super::layout::{
     CURRENT, SNAPSHOTS, StoredItem, StoredKeyValue, StoredSnapshot, decode, encode, id_text, parse_id,
 };
 use super::read::Page;
-use super::{ConfigStore, TRIES, internal, length, new_etag, unavailable};
+use super::{Commit, ConfigStore, TRIES, contended, internal, length, new_etag, unavailable};
 use crate::cx::Cx;
 use crate::engine::next_version;
-use crate::records::{Batch, Expected, RecordKey, Records, RecordsError, Scan};
+use crate::records::{Batch, Expected, RecordKey, Records, Scan};
 
 /// Pages of content in one commit.
 const PAGES_AT_ONCE: usize = 64;
@@ -29,13 +29,12 @@ impl<R: Records> ConfigStore<R> {
     /// # Errors
     /// `Invalid`, `AlreadyExists`, `Quota`, and those of the store.
     pub async fn create_snapshot(&self, cx: &Cx, name: &str, new: NewSnapshot) -> Result<Snapshot, Problem> {
-        let retention_period = new.check(name)?;
+        let (composition_type, retention_period) = new.check(name)?;
         let key = self.layout.snapshot(name);
         if self.records.read(&key).await.map_err(unavailable)?.is_some() {
             return Err(Problem::AlreadyExists);
         }
         let filters = new.filters.unwrap_or_default();
-        let composition_type = new.composition_type.unwrap_or_default();
         let items = self.compose(&filters, composition_type).await?;
         let content = next_version(cx.now, None).map_err(|fault| internal("no content id", &fault))?;
         let items_count = u64::try_from(items.len()).unwrap_or(u64::MAX);
@@ -72,7 +71,7 @@ impl<R: Records> ConfigStore<R> {
         for (number, page) in pages.into_iter().enumerate() {
             batch.put(self.layout.content_page(content, number), page);
             if several && batch.write.len() >= PAGES_AT_ONCE {
-                self.commit(std::mem::take(&mut batch)).await.map_err(unavailable)?;
+                let _nothing_expected = self.commit(std::mem::take(&mut batch)).await?;
             }
         }
         if several {
@@ -80,16 +79,15 @@ impl<R: Records> ConfigStore<R> {
         }
         batch.expect(key.clone(), Expected::Absent);
         batch.put(key, encode(&stored)?);
-        match self.commit(batch).await {
-            Ok(()) => {
+        match self.commit(batch).await? {
+            Commit::Done => {
                 self.account(i64::try_from(size).unwrap_or(i64::MAX)).await;
                 Ok(stored.snapshot)
             }
-            Err(RecordsError::Conflict) => {
+            Commit::Conflict => {
                 self.remove_content(content).await?;
                 Err(Problem::AlreadyExists)
             }
-            Err(fault) => Err(unavailable(fault)),
         }
     }
 
@@ -205,13 +203,11 @@ impl<R: Records> ConfigStore<R> {
             snapshot.etag = new_etag()?;
             batch.expect(key.clone(), Expected::Revision(revision));
             batch.put(key.clone(), encode(&stored)?);
-            match self.commit(batch).await {
-                Ok(()) => return Ok(stored.snapshot),
-                Err(RecordsError::Conflict) => {}
-                Err(fault) => return Err(unavailable(fault)),
+            if self.commit(batch).await? == Commit::Done {
+                return Ok(stored.snapshot);
             }
         }
-        Err(unavailable(RecordsError::Conflict))
+        Err(contended())
     }
 
     /// A page of the key-values in a snapshot. One that is not there or not ready has none.
@@ -256,7 +252,7 @@ impl<R: Records> ConfigStore<R> {
             let bytes = found.iter().fold(0_i64, |sum, (_, record)| sum.saturating_add(length(&record.value)));
             let mut batch = Batch::default();
             found.into_iter().for_each(|(key, _)| batch.delete(key));
-            self.commit(batch).await.map_err(unavailable)?;
+            let _nothing_expected = self.commit(batch).await?;
             self.account(bytes.saturating_neg()).await;
         }
     }

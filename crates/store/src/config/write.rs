@@ -5,10 +5,10 @@ use strongroom_wire::config::{Conditions, KeyValue, KeyValueId, NewKeyValue, Pro
 use strongroom_wire::ids::Version;
 
 use super::layout::{StoredKeyValue, decode, encode};
-use super::{ConfigStore, TRIES, internal, length, new_etag, unavailable};
+use super::{Commit, ConfigStore, TRIES, contended, internal, length, new_etag, unavailable};
 use crate::cx::Cx;
 use crate::engine::next_version;
-use crate::records::{Batch, Expected, Records, RecordsError, Scan};
+use crate::records::{Batch, Expected, Records, Scan};
 
 /// What a change makes of a key-value.
 enum Next {
@@ -165,17 +165,13 @@ impl<R: Records> ConfigStore<R> {
             }
             let counted = length(&bytes);
             batch.put(self.layout.revision(id, new.revision), bytes);
-            match self.commit(batch).await {
-                Ok(()) => {
-                    self.account(counted).await;
-                    let shown = if new.deleted { before } else { Some(new) };
-                    return Ok(shown.map(|shown| shown.item(id.clone())));
-                }
-                Err(RecordsError::Conflict) => {}
-                Err(fault) => return Err(unavailable(fault)),
+            if self.commit(batch).await? == Commit::Done {
+                self.account(counted).await;
+                let shown = if new.deleted { before } else { Some(new) };
+                return Ok(shown.map(|shown| shown.item(id.clone())));
             }
         }
-        Err(unavailable(RecordsError::Conflict))
+        Err(contended())
     }
 
     /// The newest revision of what may have been deleted before.

@@ -1,5 +1,6 @@
-//! Administration from the command line.
+//! What is done from the command line: administration, and clients of servers.
 
+pub(crate) mod config;
 mod show;
 
 use std::path::PathBuf;
@@ -8,28 +9,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use strongroom_backends::sqlite::CACHE_BYTES;
-use strongroom_server::admin::{Admin, Command, NewSeal, call, execute};
+use strongroom_server::admin::{Admin, Command, NewSeal, StoreCommand, call, execute};
+use strongroom_server::config_stores::{StoreSettings, Tier};
 use strongroom_server::tls;
 use strongroom_wire::Sensitive;
 use strongroom_wire::base64url::Base64Url;
 
-use crate::cli::{ApplicationCommand, ConfigCommand, HostsCommand, RoleCommand, SealCommand, VaultCommand, Which};
+use crate::cli::{
+    ApplicationCommand, ConfigStoreCommand, HostsCommand, RoleCommand, SealCommand, StoreTier, VaultCommand, Which,
+};
 use crate::clock::MovableClock;
 use crate::installation::{Settings, Store, open_app};
-use crate::serve::{Config, EXAMPLE, settings};
+use crate::serve::{Config, settings};
 use crate::{Outcome, dev, files};
-
-/// `strongroom config`.
-pub(crate) fn config(command: ConfigCommand) -> Outcome {
-    match command {
-        ConfigCommand::Example => print!("{EXAMPLE}"),
-        ConfigCommand::Check(arguments) => {
-            Config::read(&arguments.config)?;
-            println!("{} is valid", arguments.config.display());
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
 
 /// `strongroom hosts`.
 pub(crate) fn hosts(command: HostsCommand) -> Outcome {
@@ -57,6 +49,39 @@ pub(crate) async fn vault(command: VaultCommand) -> Outcome {
         VaultCommand::List { which } => (which, Command::VaultList),
     };
     show::table(&run(which, command).await?, &["name", "retention_days", "purge_protection", "url"])
+}
+
+/// `strongroom config-store`.
+pub(crate) async fn config_store(command: ConfigStoreCommand) -> Outcome {
+    let tier = |tier| match tier {
+        StoreTier::Free => Tier::Free,
+        StoreTier::Standard => Tier::Standard,
+    };
+    let (which, store) = match command {
+        ConfigStoreCommand::Create { name, tier: wanted, retention_days, purge_protection, no_local_auth, which } => {
+            let settings =
+                StoreSettings { tier: tier(wanted), retention_days, purge_protection, local_auth: !no_local_auth };
+            (which, StoreCommand::Create { name, settings })
+        }
+        ConfigStoreCommand::Set { name, tier: wanted, retention_days, purge_protection, local_auth, which } => {
+            let tier = wanted.map(tier);
+            (which, StoreCommand::Set { name, tier, retention_days, purge_protection, local_auth })
+        }
+        ConfigStoreCommand::List { which } => (which, StoreCommand::List),
+        ConfigStoreCommand::Delete { name, which } => (which, StoreCommand::Delete { name }),
+        ConfigStoreCommand::Recover { name, which } => (which, StoreCommand::Recover { name }),
+        ConfigStoreCommand::Purge { name, which } => (which, StoreCommand::Purge { name }),
+        ConfigStoreCommand::Keys { name, which } => return access_keys(which, StoreCommand::Keys { name }).await,
+        ConfigStoreCommand::RegenerateKey { name, key, which } => {
+            return access_keys(which, StoreCommand::RegenerateKey { name, key }).await;
+        }
+    };
+    let all = run(which, Command::ConfigStore { store }).await?;
+    show::table(&all, &["name", "tier", "retention_days", "purge_protection", "local_auth", "purged_at", "url"])
+}
+
+async fn access_keys(which: Which, store: StoreCommand) -> Outcome {
+    show::table(&run(which, Command::ConfigStore { store }).await?, &["name", "connection_string"])
 }
 
 /// `strongroom role`.

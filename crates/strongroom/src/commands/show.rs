@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::Outcome;
+use crate::cli::Output;
 
 /// Rows of a list (or of one object) as a table of these members.
 pub(super) fn table(answer: &Value, members: &[&str]) -> Outcome {
@@ -27,6 +28,25 @@ pub(super) fn table(answer: &Value, members: &[&str]) -> Outcome {
     line(&mut members.iter().copied());
     for row in &rows {
         line(&mut row.iter().map(String::as_str));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows as they were asked for.
+pub(super) fn rows(rows: &[Value], members: &[&str], output: Output) -> Outcome {
+    match output {
+        Output::Table => return table(&Value::Array(rows.to_vec()), members),
+        Output::Json => println!("{}", serde_json::to_string_pretty(rows).map_err(|fault| fault.to_string())?),
+        Output::Tsv => {
+            for row in rows {
+                // A tab or a line break would look like the end of a cell.
+                let cells = members.iter().map(|member| match row.get(member) {
+                    None | Some(Value::Null) => String::new(),
+                    Some(value) => text(value).replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n"),
+                });
+                println!("{}", cells.collect::<Vec<_>>().join("\t"));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -54,5 +74,8 @@ fn cells(row: &Value, members: &[&str]) -> Vec<String> {
 }
 
 fn text(value: &Value) -> String {
+    if value.is_null() {
+        return "-".to_owned();
+    }
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

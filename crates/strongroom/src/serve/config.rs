@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use strongroom_backends::sqlite::CACHE_BYTES;
+use strongroom_server::config_stores::{StoreSettings, Tier};
 use strongroom_server::endpoints::{Endpoint, Endpoints};
 use strongroom_server::outside::OutsideIssuerConfig;
 use strongroom_store::sealing::SealKey;
 use strongroom_wire::Sensitive;
 use strongroom_wire::attributes::Recovery;
+use strongroom_wire::config::StoreName;
 use strongroom_wire::ids::VaultName;
 
 use crate::files;
@@ -42,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) tenant: Option<Tenant>,
     #[serde(default)]
     pub(crate) vault: Vec<Vault>,
+    #[serde(default)]
+    pub(crate) config_store: Vec<ConfigStore>,
     #[serde(default)]
     pub(crate) application: Vec<Application>,
     #[serde(default)]
@@ -90,6 +94,21 @@ pub(crate) struct Vault {
     pub(crate) purge_protection: bool,
 }
 
+/// A configuration store to make at the start.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigStore {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) tier: Option<Tier>,
+    #[serde(default)]
+    pub(crate) retention_days: Option<u8>,
+    #[serde(default)]
+    pub(crate) purge_protection: bool,
+    #[serde(default)]
+    pub(crate) local_auth: Option<bool>,
+}
+
 /// An application to make at the start.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +141,7 @@ impl Config {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|fault| fault.to_string())?;
         config.vaults()?;
+        config.config_stores()?;
         if config.listen.is_empty() {
             return Err("listen: name at least one address, such as 0.0.0.0:8443".to_owned());
         }
@@ -160,6 +180,24 @@ impl Config {
             check(vault).map_err(|error: strongroom_wire::Error| format!("vault {:?}: {}", vault.name, error.message))
         });
         checked.collect()
+    }
+
+    /// The configuration stores to make, checked.
+    pub(crate) fn config_stores(&self) -> Result<Vec<(StoreName, StoreSettings)>, String> {
+        let check = |store: &ConfigStore| {
+            let wrong = |fault: &dyn std::fmt::Display| format!("config_store {:?}: {fault}", store.name);
+            let name = StoreName::parse(&store.name).map_err(|fault| wrong(&fault))?;
+            let default = StoreSettings::default();
+            let settings = StoreSettings {
+                tier: store.tier.unwrap_or(default.tier),
+                retention_days: store.retention_days.unwrap_or(default.retention_days),
+                purge_protection: store.purge_protection,
+                local_auth: store.local_auth.unwrap_or(default.local_auth),
+            };
+            settings.check().map_err(|error| wrong(&error.message))?;
+            Ok((name, settings))
+        };
+        self.config_store.iter().map(check).collect()
     }
 
     /// The names that the server is reached by.

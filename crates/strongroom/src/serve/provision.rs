@@ -22,6 +22,9 @@ pub(super) async fn provision(app: &Arc<App>, config: &Config) -> Result<(), Str
     for (name, recovery) in config.vaults()? {
         app.vaults.create(&name, recovery, now).await.map_err(|error| error.message)?;
     }
+    for (name, settings) in config.config_stores()? {
+        app.stores.create(&name, settings, now).await.map_err(|error| error.message)?;
+    }
     for wanted in &config.application {
         application(app, wanted).await.map_err(|fault| format!("application {:?}: {fault}", wanted.name))?;
     }

@@ -85,8 +85,8 @@ impl SnapshotFilter {
 pub struct NewSnapshot {
     /// One to three.
     pub filters: Option<Vec<SnapshotFilter>>,
-    /// `key` when absent.
-    pub composition_type: Option<CompositionType>,
+    /// `key` or `key_label`; `key` when absent.
+    pub composition_type: Option<String>,
     /// Seconds to keep it once it is archived: an hour to 90 days, 30 days when absent.
     pub retention_period: Option<i64>,
     /// Tags.
@@ -96,11 +96,11 @@ pub struct NewSnapshot {
 }
 
 impl NewSnapshot {
-    /// Checks all of it; the retention period in seconds.
+    /// Checks all of it; how it is composed, and the retention period in seconds.
     ///
     /// # Errors
     /// `Invalid`.
-    pub fn check(&self, name: &str) -> Result<i64, Problem> {
+    pub fn check(&self, name: &str) -> Result<(CompositionType, i64), Problem> {
         if name.is_empty() {
             return Err(Problem::invalid("name", "It cannot be empty."));
         }
@@ -116,9 +116,14 @@ impl NewSnapshot {
             check_text("tags", name)?;
             check_text("tags", value.as_deref().unwrap_or_default())?;
         }
+        let composition = match self.composition_type.as_deref() {
+            None | Some("key") => CompositionType::Key,
+            Some("key_label") => CompositionType::KeyLabel,
+            Some(_) => return Err(Problem::invalid("composition_type", "It is 'key' or 'key_label'.")),
+        };
         match self.retention_period {
-            None => Ok(DEFAULT_RETENTION),
-            Some(seconds @ 3_600..=7_776_000) => Ok(seconds),
+            None => Ok((composition, DEFAULT_RETENTION)),
+            Some(seconds @ 3_600..=7_776_000) => Ok((composition, seconds)),
             Some(_) => Err(Problem::invalid("retention_period", "It is 3600 to 7776000 seconds.")),
         }
     }
