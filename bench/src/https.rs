@@ -28,11 +28,6 @@ impl Https {
         Self { host: host.to_owned(), port, connector: TlsConnector::from(Arc::new(config)) }
     }
 
-    /// The same server by another name.
-    pub(crate) fn at(&self, host: &str) -> Self {
-        Self { host: host.to_owned(), ..self.clone() }
-    }
-
     pub(crate) async fn connect(&self) -> Connection {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         stream.set_nodelay(true).unwrap();

@@ -13,6 +13,7 @@
 )]
 
 mod bare;
+mod config;
 mod https;
 mod load;
 mod million;
@@ -82,6 +83,7 @@ fn measure(program: &str, whole: bool) {
 
         let set = Load::new(&vault.https, vault.set()).run(CONNECTIONS, SPAN).await;
         report.at_least("durable SET", "requests/s", set.rate, "the storage engine alone", storage, 0.6);
+        config::measure(&mut report, &server, bare.rate).await;
         drop(server);
         if whole {
             million::measure(&mut report, program).await;

@@ -46,27 +46,44 @@ impl Strongroom {
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
-    /// Logs in.
-    pub(crate) async fn login(&self) -> Vault {
-        let ca = std::fs::read(&self.variables["STRONGROOM_CA_FILE"]).unwrap();
-        let port: u16 =
-            self.variables["AZURE_KEYVAULT_URL"].trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
-        let https = Https::new("dev.vault.localhost", port, &ca);
+    /// A variable of its environment file.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        &self.variables[name]
+    }
+
+    fn port(&self) -> u16 {
+        self.variable("AZURE_KEYVAULT_URL").trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// One of its hosts.
+    pub(crate) fn https(&self, host: &str) -> Https {
+        Https::new(host, self.port(), &std::fs::read(self.variable("STRONGROOM_CA_FILE")).unwrap())
+    }
+
+    /// A token for a resource of its own.
+    pub(crate) async fn token(&self, resource: &str) -> String {
+        let port = self.port();
         let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2Fvault.localhost%3A{port}%2F.default",
-            self.variables["AZURE_CLIENT_ID"], self.variables["AZURE_CLIENT_SECRET"]
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope=https%3A%2F%2F{resource}%3A{port}%2F.default",
+            self.variable("AZURE_CLIENT_ID"),
+            self.variable("AZURE_CLIENT_SECRET")
         );
-        let path = format!("/{}/oauth2/v2.0/token", self.variables["AZURE_TENANT_ID"]);
+        let path = format!("/{}/oauth2/v2.0/token", self.variable("AZURE_TENANT_ID"));
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: login.localhost:{port}\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
             form.len()
         );
-        let mut connection = https.at("login.localhost").connect().await;
+        let mut connection = self.https("login.localhost").connect().await;
         let (status, body) = connection.ask(request.as_bytes()).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
         let answer: Value = serde_json::from_slice(body).unwrap();
-        Vault { https, token: answer["access_token"].as_str().unwrap().to_owned() }
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Logs in at a vault.
+    pub(crate) async fn login(&self) -> Vault {
+        Vault { https: self.https("dev.vault.localhost"), token: self.token("vault.localhost").await }
     }
 }
 

@@ -4,8 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use strongroom_crypto::{PrivateKey, PublicKey};
 use strongroom_wire::algorithms::SignatureAlgorithm;
-use strongroom_wire::jwk::{ImportJwk, PublicJwk};
 use strongroom_wire::json;
+use strongroom_wire::jwk::{ImportJwk, PublicJwk};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(jwk) = json::from_slice::<ImportJwk>(data)

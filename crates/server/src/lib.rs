@@ -42,7 +42,9 @@ pub async fn dispatch(app: &Arc<App>, peer: SocketAddr, request: Request<Body>) 
 /// The answer to HEAD has the head of the answer and nothing else (RFC 9110 section 9.3.2).
 fn without_content(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();
-    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+    // A 204 or 304 has no content for GET either, and so no length (section 8.6).
+    let without = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !without && let Some(length) = http_body::Body::size_hint(&body).exact() {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(head, Body::empty())
@@ -55,10 +57,7 @@ async fn answer(app: &Arc<App>, peer: SocketAddr, request: Request<Body>) -> Res
             Some(endpoint) => data_plane::answer(app, endpoint, vault, peer, request).await,
             None => unknown_host(),
         },
-        Some(Site::Config(store, index)) => match app.endpoints.get(index) {
-            Some(endpoint) => appconfig::answer(app, endpoint, store, request).await,
-            None => unknown_host(),
-        },
+        Some(Site::Config(store, index)) => appconfig::answer(app, index, store, request).await,
         Some(Site::Login(index)) => match app.endpoints.get(index) {
             Some(endpoint) => identity::answer(app, endpoint, request).await,
             None => unknown_host(),

@@ -83,5 +83,7 @@ fn report(outcome: &BTreeMap<&str, bool>) -> Vec<String> {
     std::fs::write(variable("CONFORMANCE_REPORT"), format!("{report:#}\n")).unwrap();
     let all = std::fs::read_to_string(variable("CONFORMANCE_OPERATIONS")).unwrap();
     let ids = all.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next());
+    // For configuration stores (A1 to A21) there is no official Rust client yet.
+    let ids = ids.filter(|id| !id.starts_with('A'));
     ids.filter(|id| outcome.get(id) != Some(&true)).map(str::to_owned).collect()
 }

@@ -14,7 +14,7 @@ use strongroom_wire::config::{Problem, StoreName, parse_date};
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::config_stores::AccessKey;
+use crate::config_stores::{AccessKey, StoreRecord};
 use crate::endpoints::{Endpoint, Service};
 
 /// A signature's date may differ from ours by so many seconds.
@@ -130,13 +130,19 @@ fn is_signed(
     let secret = BASE64.decode(key.secret.expose()).map(Zeroizing::new).map_err(|_damaged| Problem::Internal)?;
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let sent = authority(parts).unwrap_or_default();
-    let bare = sent.split_once(':').map_or(sent, |(host, _)| host);
-    let hosts = [sent.to_owned(), bare.to_owned(), format!("{bare}:{}", endpoint.port)];
     let is = |host: &str, target: &str| {
-        let signed = names.iter().zip(values).map(|(name, value)| if name == "host" { host } else { value });
-        let text = format!("{}\n{target}\n{}", parts.method, signed.collect::<Vec<_>>().join(";"));
+        let mut text = format!("{}\n{target}\n", parts.method);
+        for (at, (name, value)) in names.iter().zip(values).enumerate() {
+            text.push_str(if at == 0 { "" } else { ";" });
+            text.push_str(if name == "host" { host } else { value });
+        }
         constant_time_eq(&hmac_sha256(&secret, text.as_bytes()), signature)
     };
+    if is(sent, target) {
+        return Ok(true);
+    }
+    let bare = sent.split_once(':').map_or(sent, |(host, _)| host);
+    let hosts = [sent.to_owned(), bare.to_owned(), format!("{bare}:{}", endpoint.port)];
     Ok(hosts.iter().any(|host| is(host, target) || is(host, target.strip_prefix('/').unwrap_or(target))))
 }
 
@@ -178,6 +184,20 @@ impl Access {
         match self {
             Self::Key { content_hash, .. } if !constant_time_eq(&sha256(body), content_hash) => {
                 Err(refused("Invalid request content hash"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Is the store still the one that the access key belongs to? While the body arrived, the key may
+    /// have been made anew, or the store purged and another made by its name.
+    ///
+    /// # Errors
+    /// `Unauthorized`.
+    pub(super) fn check_store(&self, record: &StoreRecord) -> Result<(), Problem> {
+        match self {
+            Self::Key { id, .. } if !record.settings.local_auth || !record.keys.iter().any(|key| key.id == *id) => {
+                Err(refused("Invalid Credential"))
             }
             _ => Ok(()),
         }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use strongroom_store::Cx;
-use strongroom_wire::config::{Conditions, Fields, Filter, KeyValueId, MAX_PATTERNS, Problem, TagFilter, parse_date};
+use strongroom_wire::config::{
+    Conditions, Fields, Filter, KeyValueId, MAX_PATTERNS, Problem, StoreName, TagFilter, parse_date,
+};
 use strongroom_wire::{Error, ErrorKind, json};
 use zeroize::Zeroizing;
 
+use crate::app::App;
 use crate::config_stores::ServerStore;
 
 /// More parameters than any client sends.
@@ -19,12 +23,18 @@ const MAX_PARAMETERS: usize = 64;
 pub(super) struct Call {
     /// The store.
     pub(super) store: Arc<ServerStore>,
-    /// Its external base URL, without a trailing slash.
-    pub(super) url: String,
+    /// The server.
+    pub(super) app: Arc<App>,
+    /// The index of the store's endpoint.
+    pub(super) endpoint: usize,
+    /// The store's name.
+    pub(super) name_of_store: StoreName,
     /// Context.
     pub(super) cx: Cx,
     /// The api-version.
     pub(super) version: ApiVersion,
+    /// The method.
+    pub(super) method: Method,
     /// What stands behind the first segment, decoded once.
     pub(super) name: Option<String>,
     /// Query parameters.
@@ -91,6 +101,15 @@ impl Call {
         self.version >= ApiVersion::DESCRIPTION
     }
 
+    /// The store's external base URL, without a trailing slash.
+    pub(super) fn url(&self) -> String {
+        self.app
+            .endpoints
+            .get(self.endpoint)
+            .map(|endpoint| endpoint.store_url(&self.name_of_store))
+            .unwrap_or_default()
+    }
+
     /// The api-version, as links have it.
     pub(super) fn version_text(&self) -> String {
         self.version.text()
@@ -143,15 +162,18 @@ impl Parameters {
     /// `Invalid` when it is not UTF-8, or has more parameters than anybody needs.
     pub(super) fn parse(raw: Option<&str>) -> Result<Self, Problem> {
         let decode = |text: &str| {
+            if !text.contains(['+', '%']) {
+                return Ok(text.to_owned());
+            }
             let text = text.replace('+', " ");
             let decoded = percent_decode_str(&text).decode_utf8().map(std::borrow::Cow::into_owned);
             decoded.map_err(|_invalid| Problem::invalid("query", "It is not UTF-8."))
         };
-        let pairs: Vec<&str> = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).collect();
-        if pairs.len() > MAX_PARAMETERS {
+        let pairs = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        if pairs.clone().nth(MAX_PARAMETERS).is_some() {
             return Err(Problem::invalid("query", format!("There are at most {MAX_PARAMETERS} parameters.")));
         }
-        let read = pairs.into_iter().map(|pair| {
+        let read = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Ok((decode(name)?.to_ascii_lowercase(), decode(value)?))
         });
@@ -222,16 +244,27 @@ pub(super) fn api_version(parameters: &Parameters) -> Result<ApiVersion, Problem
         return Ok(ApiVersion::FIRST);
     }
     let (date, released) = version.strip_suffix("-preview").map_or((version, true), |date| (date, false));
-    let digits: String = date.split('-').collect();
-    let shape: Vec<usize> = date.split('-').map(str::len).collect();
-    if shape != [4, 2, 2] || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::ApiVersion("Invalid API version"));
-    }
+    let date = date_number(date).ok_or(Problem::ApiVersion("Invalid API version"))?;
     // A range, not a list: clients pin old versions and bring new ones.
-    match digits.parse::<u32>() {
-        Ok(date @ 20190101..=20391231) => Ok(ApiVersion { date, released }),
+    match date {
+        20190101..=20391231 => Ok(ApiVersion { date, released }),
         _ => Err(Problem::ApiVersion("Unsupported API version")),
     }
+}
+
+/// `2023-11-01` as 20231101.
+fn date_number(text: &str) -> Option<u32> {
+    let mut number = 0_u32;
+    for (at, byte) in text.bytes().enumerate() {
+        match (at, byte) {
+            (4 | 7, b'-') => {}
+            (0..=3 | 5 | 6 | 8 | 9, b'0'..=b'9') => {
+                number = number.checked_mul(10)?.checked_add(u32::from(byte.wrapping_sub(b'0')))?;
+            }
+            _ => return None,
+        }
+    }
+    (text.len() == 10).then_some(number)
 }
 
 /// The problem of an error of the stores.

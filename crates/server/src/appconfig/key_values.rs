@@ -1,6 +1,6 @@
 //! One key-value: get, set, delete, lock, unlock (A5 to A8, A18, A19).
 
-use strongroom_wire::config::{Fields, KeyValue, NewKeyValue, Problem, ReadOutcome};
+use strongroom_wire::config::{Fields, KeyValue, KeyValueId, NewKeyValue, Problem, ReadOutcome};
 
 use super::call::{ApiVersion, Call, encoded};
 use super::reply::Reply;
@@ -10,21 +10,24 @@ const MEDIA_TYPE: &str = "application/vnd.microsoft.appconfig.kv+json; charset=u
 pub(super) async fn get(call: Call) -> Result<Reply, Problem> {
     let (id, at, fields) = (call.id()?, call.at()?, call.fields()?);
     let tags = call.tags(ApiVersion::TAGS)?;
-    let mut original = format!("/kv/{}?api-version={}", encoded(id.key()), call.version_text());
-    if let Some(label) = id.label() {
-        original.push_str(&format!("&label={}", encoded(label)));
-    }
     // A moment that lies ahead is the present.
     let memento = at.filter(|at| *at <= call.cx.now.seconds());
+    let original = memento.map(|_| original(&call, &id));
     let found = call.store.get(&id, memento).await?;
     let Some(item) = found.filter(|item| tags.iter().all(|tag| tag.matches(&item.tags))) else {
-        return Ok(Reply::not_found().memento(memento, &original));
+        return Ok(Reply::not_found().memento(memento, original.as_deref()));
     };
     let reply = match call.conditions().for_read(&item.etag)? {
         ReadOutcome::NotModified => Reply::not_modified().etag(&item.etag).last_modified(item.last_modified),
         ReadOutcome::Content => shown(&call, &item, fields)?,
     };
-    Ok(reply.memento(memento, &original))
+    Ok(reply.memento(memento, original.as_deref()))
+}
+
+/// Where the key-value is as it is now.
+fn original(call: &Call, id: &KeyValueId) -> String {
+    let label = id.label().map(|label| format!("&label={}", encoded(label))).unwrap_or_default();
+    format!("/kv/{}?api-version={}{label}", encoded(id.key()), call.version_text())
 }
 
 pub(super) async fn set(call: Call) -> Result<Reply, Problem> {

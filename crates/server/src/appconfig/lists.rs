@@ -78,7 +78,11 @@ fn item_page(
         }
     };
     let reply = if with_etag { reply.etag(&etag) } else { reply };
-    Ok(reply.next(next.as_deref()).memento(at, &call.link(path, None)))
+    let reply = reply.next(next.as_deref());
+    // Where there is no body, SDKs follow the first link whatever it leads to: the one to the present
+    // would be taken for the next page, for ever.
+    let misleading = path == "/kv" && next.is_none() && !reply.has_body(&call.method);
+    Ok(reply.memento(at, (!misleading).then(|| call.link(path, None)).as_deref()))
 }
 
 /// Changes when an item of the page does, or what follows it.
@@ -147,5 +151,5 @@ fn name_page<T: Serialize>(
     let next = page.next.as_deref().map(|after| call.link(path, Some(after)));
     let items = page.items.iter().map(|name| Named { name }).collect();
     let reply = Reply::json(media_type, &Names { items, next: next.as_deref() })?;
-    Ok(reply.next(next.as_deref()).memento(at, &call.link(path, None)))
+    Ok(reply.next(next.as_deref()).memento(at, Some(&call.link(path, None))))
 }

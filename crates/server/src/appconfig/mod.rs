@@ -22,7 +22,6 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::data_plane::{BODY_TIME, throw_away};
-use crate::endpoints::Endpoint;
 
 use call::{Call, Parameters};
 use reply::{Envelope, Reply};
@@ -32,24 +31,24 @@ pub use routes::{ROUTES, Route};
 /// A key-value of 10,000 bytes, each escaped as `\u00XX`, and all that surrounds it.
 const BODY_LIMIT: usize = 96 * 1024;
 
-/// Answers a request to a configuration store.
-pub async fn answer(app: &Arc<App>, endpoint: &Endpoint, store: StoreName, request: Request<Body>) -> Response<Body> {
+/// Answers a request to a configuration store, by its name below the endpoint of this index.
+pub async fn answer(app: &Arc<App>, endpoint: usize, store: StoreName, request: Request<Body>) -> Response<Body> {
     let request_id = crate::request_id();
     let (parts, body) = request.into_parts();
-    let mut body = Some(body);
-    let outcome = serve(app, endpoint, &store, &request_id, &parts, &mut body).await;
+    let client_request_id = parts.headers.get("x-ms-client-request-id").cloned();
+    let envelope = Envelope { request_id: &request_id, client_request_id };
+    let (mut body, method) = (Some(body), parts.method.clone());
+    let outcome = serve(app, endpoint, &store, &request_id, parts, &mut body).await;
     if let Some(unread) = body {
         throw_away(unread).await;
     }
-    let envelope =
-        Envelope { request_id: &request_id, client_request_id: parts.headers.get("x-ms-client-request-id").cloned() };
     match outcome {
         Ok((id, caller, sequence, reply)) => {
             tracing::info!(%request_id, %store, operation = id, %caller, "done");
             envelope.success(reply, sequence)
         }
         Err((problem, sequence)) => {
-            tracing::info!(%request_id, %store, method = %parts.method, status = problem.status(), "refused");
+            tracing::info!(%request_id, %store, %method, status = problem.status(), "refused");
             envelope.failure(&problem, sequence)
         }
     }
@@ -60,15 +59,16 @@ type Refused = (Problem, Option<u64>);
 
 async fn serve(
     app: &Arc<App>,
-    endpoint: &Endpoint,
+    endpoint: usize,
     store: &StoreName,
     request_id: &str,
-    parts: &http::request::Parts,
+    parts: http::request::Parts,
     body: &mut Option<Body>,
 ) -> Result<(&'static str, Arc<str>, u64, Reply), Refused> {
     let now = app.clock.now();
     let bare = |problem| (problem, None);
-    let access = access::authenticate(app, endpoint, store, parts, now).await.map_err(bare)?;
+    let names = app.endpoints.get(endpoint).ok_or_else(|| bare(Problem::NotFound))?;
+    let access = access::authenticate(app, names, store, &parts, now).await.map_err(bare)?;
     let parameters = Parameters::parse(parts.uri.query()).map_err(bare)?;
     let version = call::api_version(&parameters).map_err(bare)?;
     let (route, name) = routes::find(&parts.method, parts.uri.path()).map_err(bare)?;
@@ -78,6 +78,7 @@ async fn serve(
     access.check_content(&body).map_err(bare)?;
     // Only now: a caller without a role learns nothing of which stores there are, and makes none.
     let open = app.stores.get(store, now).await.map_err(|error| bare(call::problem(&error)))?;
+    access.check_store(&open.record).map_err(bare)?;
     let engine = Arc::clone(&open.engine);
     let with_sequence = |problem| (problem, Some(engine.sequence()));
     if parts.method == Method::PUT || parts.method == Method::PATCH {
@@ -86,12 +87,15 @@ async fn serve(
     let caller = access.caller();
     let call = Call {
         store: Arc::clone(&engine),
-        url: endpoint.store_url(store),
+        app: Arc::clone(app),
+        endpoint,
+        name_of_store: store.clone(),
         cx: Cx { request_id: Arc::from(request_id), now, caller: Arc::clone(&caller) },
         version,
+        method: parts.method,
         name,
         parameters,
-        headers: parts.headers.clone(),
+        headers: parts.headers,
         body,
     };
     let reply = (route.handler)(call).await.map_err(with_sequence)?;

@@ -5,7 +5,7 @@ use http::header::{
     ALLOW, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, LINK, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde::Serialize;
 use strongroom_wire::base64url;
 use strongroom_wire::config::{Problem, http_date};
@@ -77,13 +77,18 @@ impl Reply {
     }
 
     /// With what a look back in time has (RFC 7089): the moment, and the link to the present.
-    pub(super) fn memento(self, at: Option<i64>, original: &str) -> Self {
-        match at {
-            Some(at) => self
-                .header(HeaderName::from_static("memento-datetime"), http_date(at))
-                .header(LINK, format!("<{original}>; rel=\"original\"")),
-            None => self,
+    pub(super) fn memento(self, at: Option<i64>, original: Option<&str>) -> Self {
+        let Some(at) = at else { return self };
+        let reply = self.header(HeaderName::from_static("memento-datetime"), http_date(at));
+        match original {
+            Some(original) => reply.header(LINK, format!("<{original}>; rel=\"original\"")),
+            None => reply,
         }
+    }
+
+    /// Does the answer to this method have a body?
+    pub(super) fn has_body(&self, method: &Method) -> bool {
+        *method != Method::HEAD && !self.body.is_empty()
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn create(call: Call) -> Result<Reply, Problem> {
     let made = call.store.create_snapshot(&call.cx, name(&call), new).await?;
     let snapshot = Snapshot { status: SnapshotStatus::Provisioning, ..made };
     let operation =
-        format!("{}/operations?snapshot={}&api-version={}", call.url, encoded(&snapshot.name), call.version_text());
+        format!("{}/operations?snapshot={}&api-version={}", call.url(), encoded(&snapshot.name), call.version_text());
     let reply = shown(&call, &snapshot, Fields::ALL)?.status(StatusCode::CREATED);
     Ok(reply.header(HeaderName::from_static("operation-location"), operation))
 }

@@ -15,6 +15,7 @@
 mod administration;
 mod canary;
 mod client;
+mod config;
 mod crash;
 mod dev;
 mod failures;
