@@ -166,13 +166,23 @@ impl ConfigStores {
     pub async fn find(&self, name: &StoreName) -> Result<Option<Arc<OpenStore>>, Error> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner).get(name).map(Arc::clone);
         let open = match open {
-            Some(open) => open,
-            None => match self.read(name).await? {
-                Some((record, _)) => self.keep(record, false)?,
-                None => return Ok(None),
-            },
+            Some(open) => Some(open),
+            None => {
+                let in_line = self.changing.lock().await;
+                self.open_stored(name, &in_line).await?
+            }
         };
-        Ok(Some(open).filter(|open| open.record.deletion.is_none()))
+        Ok(open.filter(|open| open.record.deletion.is_none()))
+    }
+
+    /// Opens a store by its record. Whoever does holds the lock, so that a store that is purged
+    /// meanwhile is not kept open.
+    async fn open_stored(
+        &self,
+        name: &StoreName,
+        _in_line: &tokio::sync::MutexGuard<'_, ()>,
+    ) -> Result<Option<Arc<OpenStore>>, Error> {
+        self.read(name).await?.map(|(record, _)| self.keep(record, false)).transpose()
     }
 
     /// Makes a store, or returns the one that is there.
@@ -333,20 +343,20 @@ impl ConfigStores {
     }
 
     async fn fire(&self, name: &StoreName, timers: &[&ConfigTimer], now: Time) -> Result<(), Error> {
-        if timers.iter().any(|timer| timer.is_purge()) {
-            let _in_line = self.changing.lock().await;
-            if let Some((record, revision)) = self.read(name).await?
-                && record.deletion.is_some_and(|deletion| deletion.scheduled_purge <= now.seconds())
-            {
-                self.destroy(record, revision).await?;
-                tracing::info!(store = %name, "purged on time");
-            }
+        let in_line = self.changing.lock().await;
+        if timers.iter().any(|timer| timer.is_purge())
+            && let Some((record, revision)) = self.read(name).await?
+            && record.deletion.is_some_and(|deletion| deletion.scheduled_purge <= now.seconds())
+        {
+            self.destroy(record, revision).await?;
+            tracing::info!(store = %name, "purged on time");
         }
-        let engine = match self.read(name).await? {
-            Some((record, _)) => Arc::clone(&self.keep(record, false)?.engine),
+        let engine = match self.open_stored(name, &in_line).await? {
+            Some(open) => Arc::clone(&open.engine),
             // Of a store that is gone only timers are left.
             None => Arc::new(ConfigStore::new(Arc::clone(&self.records), name.clone(), Tier::Free.limits(), [0; 32])),
         };
+        drop(in_line);
         let done = engine.fire(timers, now).await;
         done.map_err(|problem| Error::new(ErrorKind::Unavailable, problem.to_string()))
     }

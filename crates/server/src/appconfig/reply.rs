@@ -131,8 +131,10 @@ impl Envelope<'_> {
                     }
                 }
             }
-            Problem::MethodNotAllowed => {
-                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE"));
+            Problem::MethodNotAllowed(known) => {
+                if let Ok(known) = HeaderValue::from_str(known) {
+                    headers.insert(ALLOW, known);
+                }
             }
             Problem::Quota(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));

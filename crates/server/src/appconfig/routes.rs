@@ -80,18 +80,21 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Optio
     if known.peek().is_none() {
         return Err(Problem::NotFound);
     }
-    let route = known.find(|route| route.named != name.is_empty() && route.method == *method);
-    let route = route.ok_or(Problem::MethodNotAllowed)?;
+    let known = known.filter(|route| route.named != name.is_empty());
+    let route = known.clone().find(|route| route.method == *method).ok_or_else(|| {
+        let methods: Vec<&str> = known.map(|route| route.method.as_str()).collect();
+        Problem::MethodNotAllowed(methods.join(", "))
+    })?;
     if name.is_empty() {
         return Ok((route, None));
     }
     let parameter = if collection.eq_ignore_ascii_case("snapshots") { "name" } else { "key" };
-    // As the service does: the character cannot be part of a key.
-    if name.contains("%25") {
-        return Err(Problem::invalid(parameter, "The character '%' is not allowed."));
-    }
     let name = percent_decode_str(name).decode_utf8().map(Cow::into_owned);
     let name = name.map_err(|_invalid| Problem::invalid(parameter, "It is not UTF-8."))?;
+    // As the service does: the character cannot be part of a key, escaped or bare.
+    if name.contains('%') {
+        return Err(Problem::invalid(parameter, "The character '%' is not allowed."));
+    }
     Ok((route, Some(name)))
 }
 
@@ -108,10 +111,11 @@ mod tests {
         assert_eq!(found(Method::GET, "/kv"), Ok(("A3", None)));
         assert_eq!(found(Method::GET, "/kv/"), Ok(("A3", None)));
         assert_eq!(found(Method::HEAD, "/kv/x"), Ok(("A8", name("x"))));
-        assert_eq!(found(Method::PUT, "/kv"), Err(Problem::MethodNotAllowed));
-        assert_eq!(found(Method::PATCH, "/kv/x"), Err(Problem::MethodNotAllowed));
+        assert_eq!(found(Method::PUT, "/kv"), Err(Problem::MethodNotAllowed("GET, HEAD".to_owned())));
+        assert_eq!(found(Method::PATCH, "/kv/x"), Err(Problem::MethodNotAllowed("GET, PUT, DELETE, HEAD".to_owned())));
         assert_eq!(found(Method::GET, "/nowhere"), Err(Problem::NotFound));
         assert!(matches!(found(Method::GET, "/kv/a%25b"), Err(Problem::Invalid { .. })));
+        assert!(matches!(found(Method::GET, "/kv/a%zz"), Err(Problem::Invalid { .. })));
         assert!(matches!(found(Method::GET, "/kv/%ff"), Err(Problem::Invalid { .. })));
     }
 

@@ -12,9 +12,9 @@ use strongroom_wire::algorithms::SignatureAlgorithm;
 use strongroom_wire::base64url::{decode, encode};
 
 use crate::calls::{Workshop, path};
-use crate::support::{API, Options, Principal, Reply, TENANT, TestServer, assert_checked_in, send};
+use crate::support::{API, Options, Reply, TENANT, TestServer, assert_checked_in, send};
 
-fn jws(header: &Value, claims: &Value, sign: impl FnOnce(&str) -> Vec<u8>) -> String {
+pub(crate) fn jws(header: &Value, claims: &Value, sign: impl FnOnce(&str) -> Vec<u8>) -> String {
     let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
     let signature = sign(&signed);
     format!("{signed}.{}", encode(&signature))
@@ -42,8 +42,8 @@ fn public_key_der(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
 }
 
 /// Values of the `Authorization` header that must not be accepted, each with the reason. All but
-/// the reason is right: the caller may do everything.
-fn refused_headers(server: &TestServer, caller: &Principal) -> Vec<(String, Option<String>)> {
+/// the reason is right: these claims let the caller do everything.
+pub(crate) fn refused_headers(server: &TestServer, genuine: &AccessClaims) -> Vec<(String, Option<String>)> {
     let now = server.now();
     let ring = server.app.directory.ring();
     let kid = ring.active(now).unwrap().kid().to_owned();
@@ -56,13 +56,13 @@ fn refused_headers(server: &TestServer, caller: &Principal) -> Vec<(String, Opti
     add("garbage", "Bearer garbage".into());
     add("three parts of garbage", "Bearer a.b.c".into());
     add("basic", "Basic YWRtaW46YWRtaW4=".into());
-    let genuine = ring.mint(now, &server.claims(caller)).unwrap().expose().clone();
-    add("a token without a scheme", genuine.clone());
-    add("a token under another scheme", format!("Basic {genuine}"));
-    add("a token that is cut off", format!("Bearer {}", &genuine[..genuine.len() - 10]));
+    let token = ring.mint(now, genuine).unwrap().expose().clone();
+    add("a token without a scheme", token.clone());
+    add("a token under another scheme", format!("Basic {token}"));
+    add("a token that is cut off", format!("Bearer {}", &token[..token.len() - 10]));
 
     let mut signed_by_us = |what: &str, change: &dyn Fn(&mut AccessClaims)| {
-        let mut claims = server.claims(caller);
+        let mut claims = genuine.clone();
         change(&mut claims);
         add(what, format!("Bearer {}", ring.mint(now, &claims).unwrap().expose()));
     };
@@ -74,7 +74,7 @@ fn refused_headers(server: &TestServer, caller: &Principal) -> Vec<(String, Opti
     signed_by_us("another issuer", &|claims| claims.iss = "https://login.example/v2.0".into());
     signed_by_us("no object id", &|claims| claims.oid.clear());
 
-    let claims = serde_json::to_value(server.claims(caller)).unwrap();
+    let claims = serde_json::to_value(genuine).unwrap();
     let stranger = PrivateKey::generate(KeySpec::Rsa { bits: 2048 }).unwrap();
     let by_stranger = |signed: &str| stranger.sign(SignatureAlgorithm::RS256, &sha256(signed.as_bytes())).unwrap();
     let mut forged = |what: &str, header: Value, sign: &dyn Fn(&str) -> Vec<u8>| {
@@ -141,7 +141,7 @@ fn the_list_of_guarded_endpoints_is_the_checked_in_one() {
 async fn no_operation_accepts_a_token_that_is_missing_forged_or_not_for_it() {
     let server = TestServer::start().await;
     let caller = server.administrator().await;
-    let headers = refused_headers(&server, &caller);
+    let headers = refused_headers(&server, &server.claims(&caller));
     for route in ROUTES {
         for version in ["", "0123456789abcdef0123456789abcdef"] {
             let path = route.path.replace("{name}", "n").replace("{version?}", version);

@@ -10,6 +10,15 @@
     reason = "tests"
 )]
 
+mod appconfig_access;
+mod appconfig_bodies;
+mod appconfig_calls;
+mod appconfig_concurrency;
+mod appconfig_deletion;
+mod appconfig_hostile;
+mod appconfig_limits;
+mod appconfig_signatures;
+mod appconfig_time;
 mod assertions;
 mod azure;
 mod bodies;

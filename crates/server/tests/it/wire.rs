@@ -79,11 +79,22 @@ fn complete(read: &[u8]) -> Option<(u16, Value, Vec<u8>)> {
 
 /// Sends a request with a token and the right host; `target` goes out byte for byte.
 pub(crate) async fn exchange(server: &TestServer, token: &str, method: &str, target: impl AsRef<[u8]>) -> (u16, Value) {
+    exchange_with(server, "dev.vault.localhost", token, method, target).await
+}
+
+/// The same with another host.
+pub(crate) async fn exchange_with(
+    server: &TestServer,
+    host: &str,
+    token: &str,
+    method: &str,
+    target: impl AsRef<[u8]>,
+) -> (u16, Value) {
     let mut request = format!("{method} ").into_bytes();
     request.extend_from_slice(target.as_ref());
-    let host = format!("dev.vault.localhost:{}", server.port);
+    let port = server.port;
     request.extend_from_slice(
-        format!(" HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        format!(" HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .as_bytes(),
     );
     let mut wire = Wire::connect(server).await;

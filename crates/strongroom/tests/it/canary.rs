@@ -1,14 +1,16 @@
 //! Known values, and a search for them everywhere but where they belong: the store's files while
 //! it runs and after, the log at its most verbose, and the bodies of errors.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::client::ConfigClient;
 use crate::process::{Dev, Running, strongroom, text, variables};
 
 /// A value to look for, and what it is.
@@ -134,6 +136,77 @@ async fn refused(client: &crate::client::Client, canary: &str) -> Vec<(String, V
     answers
 }
 
+/// The same at the configuration store: in the body, in what the body is, and in credentials.
+async fn refused_settings(config: &ConfigClient, canary: &str) -> Vec<(String, Vec<u8>)> {
+    let put = |path: &str, body: String| config.request(Method::PUT, &format!("{path}?api-version=2026-04-01"), body);
+    let unsigned = |authorization: String| {
+        let request = config.http.get(format!("{}/kv?api-version=2026-04-01", config.endpoint));
+        request.header("authorization", authorization)
+    };
+    let signed = "SignedHeaders=x-ms-date;host;x-ms-content-sha256";
+    let stranger = ConfigClient { id: canary.to_owned(), ..config.clone() };
+    let attempts = [
+        put("/kv/a", format!("{{\"value\": \"{canary}\"")),
+        put("/kv/a", format!("{{\"value\": [\"{canary}\"]}}")),
+        put("/kv/a", json!({ "value": canary, "content_type": format!("{canary}\n") }).to_string()),
+        put("/kv/a", json!({ "value": canary, "tags": { "t": format!("{canary}\n") } }).to_string()),
+        put("/kv/a", json!({ "value": canary.repeat(500) }).to_string()),
+        put("/kv/a", json!({ "value": canary.repeat(10_000) }).to_string()),
+        put("/kv/a", json!({ "value": canary }).to_string()).header("if-match", "\"other\""),
+        put("/kv/a", json!({ "value": canary }).to_string()).body(json!({ "value": canary.repeat(2) }).to_string()),
+        put("/kv/a%00", json!({ "value": canary }).to_string()),
+        put("/locks/absent", json!({ "value": canary }).to_string()),
+        put("/snapshots/a", json!({ "filters": [{ "key": format!("{canary}*b") }] }).to_string()),
+        put("/snapshots/a", json!({ "composition_type": canary }).to_string()),
+        stranger.request(Method::GET, "/kv?api-version=2026-04-01", String::new()),
+        unsigned(format!("HMAC-SHA256 Credential={canary}&{signed}&Signature={canary}")),
+        unsigned(format!("HMAC-SHA256 Credential={}&SignedHeaders={canary}&Signature={canary}", config.id)),
+        unsigned(format!("Bearer {canary}")),
+        unsigned(canary.to_owned()),
+    ];
+    let mut answers = Vec::new();
+    for (number, attempt) in attempts.into_iter().enumerate() {
+        let response = attempt.send().await.unwrap();
+        assert!(response.status().is_client_error(), "{number}: {}", response.status());
+        answers.push((format!("answer {number} of the configuration store"), answer_text(response).await));
+    }
+    answers
+}
+
+/// What is set in the configuration store, and the names under which it is looked for.
+async fn settings(config: &ConfigClient) -> Vec<Canary> {
+    let value = ["canary-setting-one-40b7d1", "canary-setting-two-8e52aa"];
+    let (tag, description) = ("canary-setting-tag-c9f03e", "canary-description-71d2b6");
+    for value in value {
+        let body = json!({ "value": value, "tags": { "t": tag }, "description": description });
+        let (status, answer) = config.try_call(Method::PUT, "/kv/a?label=l", body).await.unwrap();
+        assert_eq!((status, &answer["value"]), (200, &json!(value)));
+    }
+    let snapshot = json!({ "filters": [{ "key": "*" }] });
+    assert_eq!(config.try_call(Method::PUT, "/snapshots/s", snapshot).await.unwrap().0, 201);
+    assert_eq!(config.try_call(Method::PUT, "/locks/a?label=l", Value::Null).await.unwrap().0, 200);
+    assert_eq!(config.list("/kv?snapshot=s").await[0]["value"], value[1]);
+    assert_eq!(config.list("/revisions?key=a").await.len(), 3);
+    vec![
+        Canary::new("a setting's value", value[1]),
+        Canary::new("the value of a revision", value[0]),
+        Canary::new("a setting's tag", tag),
+        Canary::new("a setting's description", description),
+    ]
+}
+
+/// An access key: its secret as it signs, as it is written, and the whole connection string.
+fn access_key(variables: &HashMap<String, String>, variable: &str) -> Vec<Canary> {
+    let connection = &variables[variable];
+    let secret = connection.rsplit_once("Secret=").unwrap().1;
+    vec![
+        Canary::new(&format!("the secret of {variable}"), STANDARD.decode(secret).unwrap()),
+        Canary::new(&format!("the secret's text of {variable}"), secret.as_bytes()),
+        Canary::new(variable, connection.as_bytes()),
+        Canary::new(&format!("id and secret of {variable}"), connection.split_once(';').unwrap().1.as_bytes()),
+    ]
+}
+
 /// Headers and body.
 async fn answer_text(response: reqwest::Response) -> Vec<u8> {
     let headers = format!("{:?}", response.headers()).into_bytes();
@@ -173,8 +246,14 @@ async fn no_secret_is_found_where_it_does_not_belong() {
     assert_eq!(opened["value"], URL_SAFE_NO_PAD.encode(plaintext));
     assert_eq!(client.call(Method::DELETE, "/secrets/a", Value::Null).await.0, 200);
 
+    let config = ConfigClient::new(&client.http, &variables["AZURE_APPCONFIG_CONNECTION_STRING"]);
+    let reader = ConfigClient::new(&client.http, &variables["AZURE_APPCONFIG_READONLY_CONNECTION_STRING"]);
+    let settings = settings(&config).await;
+    assert_eq!(reader.list("/kv?key=a").await.len(), 1);
+
     let mut places = refused(&client, refused_value).await;
-    let canaries = [
+    places.extend(refused_settings(&config, refused_value).await);
+    let mut canaries = vec![
         Canary::new("the secret's value", value),
         Canary::new("the secret's tag", tag),
         Canary::new("a refused value", refused_value),
@@ -184,6 +263,9 @@ async fn no_secret_is_found_where_it_does_not_belong() {
         Canary::new("the token's signature", client.token.rsplit('.').next().unwrap().as_bytes()),
         Canary::new("the root key", fs::read(folder.join("root.key")).unwrap()),
     ];
+    canaries.extend(settings);
+    canaries.extend(access_key(&variables, "AZURE_APPCONFIG_CONNECTION_STRING"));
+    canaries.extend(access_key(&variables, "AZURE_APPCONFIG_READONLY_CONNECTION_STRING"));
     // While it runs: the log of writes not yet moved into the database, too.
     places.extend(files(&folder));
     assert!(places.iter().any(|(name, content)| name == "strongroom.db-wal" && !content.is_empty()));
@@ -196,5 +278,11 @@ async fn no_secret_is_found_where_it_does_not_belong() {
 
     // The core of the matter: with its key the same store gives them back.
     let server = Dev::start(&folder);
-    assert_eq!(server.client().await.at("other").secret("a").await.as_deref(), Some(value));
+    let client = server.client().await;
+    assert_eq!(client.at("other").secret("a").await.as_deref(), Some(value));
+    assert_eq!(server.config(&client).list("/kv?key=a").await[0]["value"], "canary-setting-two-8e52aa");
+    let secret = |variables: &HashMap<String, String>| {
+        variables["AZURE_APPCONFIG_CONNECTION_STRING"].split_once(';').unwrap().1.to_owned()
+    };
+    assert_eq!(secret(&server.variables), secret(&variables));
 }

@@ -1,11 +1,16 @@
-//! A plain HTTPS client of a running server, with a token of the server's own.
+//! Plain HTTPS clients of a running server: of its vaults with a token of the server's own, and of
+//! its configuration store with a connection string.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, Method, StatusCode};
 use serde_json::{Value, json};
+use strongroom_crypto::{hmac_sha256, sha256};
 
 /// Logged in as one application, at one vault.
 #[derive(Clone)]
@@ -31,7 +36,7 @@ impl Login<'_> {
     /// Trusts only this authority, and resolves the server's names to loopback.
     pub(crate) fn http(&self) -> reqwest::Client {
         let certificate = Certificate::from_pem(self.ca_pem).unwrap();
-        let names = ["login", "dev.vault", "other.vault", "early.vault", "production.vault"];
+        let names = ["login", "dev.vault", "other.vault", "early.vault", "production.vault", "dev.azconfig"];
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]);
         let here = SocketAddr::from(([127, 0, 0, 1], 0));
         let client = names.iter().fold(client, |client, name| client.resolve(&format!("{name}.{}", self.domain), here));
@@ -146,6 +151,73 @@ impl Client {
             let page: Value = response.json().await.unwrap();
             all.extend(page["value"].as_array().unwrap().iter().cloned());
             next = page["nextLink"].as_str().map(str::to_owned);
+        }
+        all
+    }
+}
+
+/// At one configuration store, with one of its access keys.
+#[derive(Clone)]
+pub(crate) struct ConfigClient {
+    pub(crate) http: reqwest::Client,
+    pub(crate) endpoint: String,
+    pub(crate) id: String,
+    /// Base64, as in the connection string.
+    pub(crate) secret: String,
+}
+
+impl ConfigClient {
+    /// From a connection string.
+    pub(crate) fn new(http: &reqwest::Client, connection_string: &str) -> Self {
+        let part = |name: &str| {
+            let mut parts = connection_string.split(';').filter_map(|part| part.strip_prefix(name));
+            parts.next().unwrap().to_owned()
+        };
+        Self { http: http.clone(), endpoint: part("Endpoint="), id: part("Id="), secret: part("Secret=") }
+    }
+
+    /// A signed request to `target`, a path with a query.
+    pub(crate) fn request(&self, method: Method, target: &str, body: String) -> reqwest::RequestBuilder {
+        let host = self.endpoint.trim_start_matches("https://");
+        let hash = STANDARD.encode(sha256(body.as_bytes()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let date = strongroom_wire::config::http_date(i64::try_from(now).unwrap());
+        let text = format!("{method}\n{target}\n{date};{host};{hash}");
+        let signature = STANDARD.encode(hmac_sha256(&STANDARD.decode(&self.secret).unwrap(), text.as_bytes()));
+        let signed = "SignedHeaders=x-ms-date;host;x-ms-content-sha256";
+        self.http
+            .request(method, format!("{}{target}", self.endpoint))
+            .header("authorization", format!("HMAC-SHA256 Credential={}&{signed}&Signature={signature}", self.id))
+            .header("x-ms-date", date)
+            .header("x-ms-content-sha256", hash)
+            .header("content-type", "application/json")
+            .body(body)
+    }
+
+    /// `path` has a query already, or none.
+    pub(crate) async fn try_call(&self, method: Method, path: &str, body: Value) -> reqwest::Result<(u16, Value)> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = self.request(method, &format!("{path}{separator}api-version=2026-04-01"), body);
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        self.try_call(Method::GET, path, Value::Null).await.unwrap()
+    }
+
+    /// Every item of a list, over all its pages.
+    pub(crate) async fn list(&self, path: &str) -> Vec<Value> {
+        let (mut all, mut next) = (Vec::new(), Some(format!("{path}&api-version=2026-04-01")));
+        while let Some(target) = next {
+            let response = self.request(Method::GET, &target, String::new()).send().await.unwrap();
+            assert_eq!(response.status(), 200);
+            let page: Value = response.json().await.unwrap();
+            all.extend(page["items"].as_array().unwrap().iter().cloned());
+            next = page["@nextLink"].as_str().map(str::to_owned);
         }
         all
     }

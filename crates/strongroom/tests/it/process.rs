@@ -158,6 +158,11 @@ impl Dev {
         crate::client::dev_client(&self.variables).await
     }
 
+    /// At its configuration store, with the connection string of the environment file.
+    pub(crate) fn config(&self, client: &crate::client::Client) -> crate::client::ConfigClient {
+        crate::client::ConfigClient::new(&client.http, &self.variables["AZURE_APPCONFIG_CONNECTION_STRING"])
+    }
+
     /// Another one, in the same folder, after this one stopped as it should.
     pub(crate) fn restart(self) -> Self {
         let folder = self.folder.clone();

@@ -33,9 +33,9 @@ pub enum Problem {
     /// There is no such thing, or no such path.
     #[error("not found")]
     NotFound,
-    /// The path is known, with other methods.
-    #[error("method not allowed")]
-    MethodNotAllowed,
+    /// The path is known, with these other methods.
+    #[error("method not allowed, but {0}")]
+    MethodNotAllowed(String),
     /// `If-Match` or `If-None-Match` does not hold.
     #[error("precondition failed")]
     PreconditionFailed,
@@ -82,7 +82,7 @@ impl Problem {
             Self::Unauthorized { .. } => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
+            Self::MethodNotAllowed(_) => 405,
             Self::Timeout => 408,
             Self::Locked(_) | Self::AlreadyExists | Self::InvalidState => 409,
             Self::PreconditionFailed => 412,
@@ -141,7 +141,7 @@ impl Problem {
             Self::Unauthorized { .. }
             | Self::Forbidden
             | Self::NotFound
-            | Self::MethodNotAllowed
+            | Self::MethodNotAllowed(_)
             | Self::PreconditionFailed
             | Self::UnsupportedMediaType
             | Self::Timeout => return None,
