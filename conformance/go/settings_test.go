@@ -12,6 +12,7 @@ import (
 // settings says where the server under test is; it is read once, from nothing but environment variables.
 var settings = struct {
 	mode, vaultURL, tenantID, clientID, clientSecret, authority string
+	configURL, configConnection, configReadOnly                 string
 }{
 	mode:         os.Getenv("CONFORMANCE_MODE"),
 	vaultURL:     strings.TrimRight(os.Getenv("AZURE_KEYVAULT_URL"), "/"),
@@ -19,12 +20,19 @@ var settings = struct {
 	clientID:     os.Getenv("AZURE_CLIENT_ID"),
 	clientSecret: os.Getenv("AZURE_CLIENT_SECRET"),
 	authority:    os.Getenv("AZURE_AUTHORITY_HOST"),
+
+	configURL:        strings.TrimRight(os.Getenv("AZURE_APPCONFIG_ENDPOINT"), "/"),
+	configConnection: os.Getenv("AZURE_APPCONFIG_CONNECTION_STRING"),
+	configReadOnly:   os.Getenv("AZURE_APPCONFIG_READONLY_CONNECTION_STRING"),
 }
 
 // missingSettings names the variables without which no test can run.
 func missingSettings() []string {
 	var missing []string
-	for _, name := range []string{"AZURE_KEYVAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
+	for _, name := range []string{
+		"AZURE_KEYVAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_APPCONFIG_ENDPOINT",
+		"AZURE_APPCONFIG_CONNECTION_STRING", "AZURE_APPCONFIG_READONLY_CONNECTION_STRING",
+	} {
 		if os.Getenv(name) == "" {
 			missing = append(missing, name)
 		}
@@ -51,8 +59,14 @@ func unique(prefix string) string { return prefix + "-" + randomHex(5) }
 
 // freshVault gives the URL of a vault that this run alone uses: only the first label of the host differs.
 // Vault names have at most 24 characters.
-func freshVault(label string) string {
-	at, err := url.Parse(settings.vaultURL)
+func freshVault(label string) string { return besides(settings.vaultURL, label) }
+
+// freshStore gives the URL of a configuration store that this run alone uses.
+func freshStore(label string) string { return besides(settings.configURL, label) }
+
+// besides gives a URL that differs from another only in the first label of its host, which no run has used.
+func besides(address, label string) string {
+	at, err := url.Parse(address)
 	if err != nil {
 		panic(err)
 	}

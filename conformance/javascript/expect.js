@@ -25,6 +25,17 @@ export async function refused(call, { status, code, inner }, text = "") {
   return error;
 }
 
+/**
+ * The call to an App Configuration store fails with the package's own error class and the status. Its details name the
+ * kind of problem, or are empty, as the answer's body is. Gives the details.
+ */
+export async function configRefused(call, status, kind) {
+  const { details } = await refused(call, { status, code: undefined });
+  assert.equal(details?.type, kind && `https://azconfig.io/errors/${kind}`);
+  assert.equal(details?.status, kind && status);
+  return details;
+}
+
 /** The error of a call that must not succeed. */
 export async function failure(call) {
   const outcome = await call.then(

@@ -32,6 +32,14 @@ await import("./tests/cryptography-rules.js");
 await import("./tests/errors.js");
 await import("./tests/key-refusals.js");
 await import("./tests/identity.js");
+await import("./tests/config.js");
+await import("./tests/config-lists.js");
+await import("./tests/config-revisions.js");
+await import("./tests/config-snapshots.js");
+await import("./tests/config-access.js");
+await import("./tests/config-signatures.js");
+await import("./tests/config-types.js");
+await import("./tests/config-provider.js");
 
 if (whole) {
   // It is the last test, and the suites above run one after the other, so all of them are done by then.

@@ -10,11 +10,16 @@ export const settings = Object.freeze({
   tenantId: env.AZURE_TENANT_ID ?? "",
   clientId: env.AZURE_CLIENT_ID ?? "",
   clientSecret: env.AZURE_CLIENT_SECRET ?? "",
+  storeUrl: (env.AZURE_APPCONFIG_ENDPOINT ?? "").replace(/\/+$/, ""),
+  connectionString: env.AZURE_APPCONFIG_CONNECTION_STRING ?? "",
+  readOnlyConnectionString: env.AZURE_APPCONFIG_READONLY_CONNECTION_STRING ?? "",
 });
 
 /** The variables without which no test can run, as far as they are missing. */
 export function missingVariables() {
-  const needed = ["AZURE_KEYVAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
+  const identity = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
+  const store = ["ENDPOINT", "CONNECTION_STRING", "READONLY_CONNECTION_STRING"];
+  const needed = ["AZURE_KEYVAULT_URL", ...identity, ...store.map((name) => `AZURE_APPCONFIG_${name}`)];
   return needed.filter((name) => !env[name]);
 }
 
@@ -27,6 +32,11 @@ export const unique = (prefix) => `${prefix}-${randomBytes(5).toString("hex")}`;
  */
 export function freshVault(label) {
   return settings.vaultUrl.replace(/^https:\/\/[^.]+/, `https://${label}-${randomBytes(4).toString("hex")}`);
+}
+
+/** The endpoint of an App Configuration store that the caller alone uses. Such a store takes tokens only. */
+export function freshStore() {
+  return settings.storeUrl.replace(/^https:\/\/[^.]+/, `https://conf-js-${randomBytes(4).toString("hex")}`);
 }
 
 /** What a vault's challenge must name: the vault's parent domain, with its port. */

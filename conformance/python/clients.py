@@ -4,7 +4,12 @@ import asyncio
 import inspect
 import json
 from typing import Any
+from urllib.parse import quote
 
+import azure.appconfiguration
+import azure.appconfiguration.aio
+import azure.appconfiguration.provider
+import azure.appconfiguration.provider.aio
 import azure.identity
 import azure.identity.aio
 import azure.keyvault.keys
@@ -13,10 +18,14 @@ import azure.keyvault.keys.crypto
 import azure.keyvault.keys.crypto.aio
 import azure.keyvault.secrets
 import azure.keyvault.secrets.aio
+import featuremanagement
+import featuremanagement.aio
+from azure.core.rest import HttpRequest
 from azure.keyvault.keys import KeyVaultKey
 
 from settings import SETTINGS
 
+CONFIG_VERSION = "2026-04-01"
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "k", "key_hsm"}
 
 
@@ -89,8 +98,37 @@ class Surface:
         return result
 
 
+class ConfigSurface(Surface):
+    """A client of an App Configuration store."""
+
+    async def listed(self, listing: str, match: list[str] | None = None, **kwargs: Any) -> list[tuple[str, list[Any]]]:
+        """A listing page by page, each with its etag; with `match` only the pages that are not the ones it names."""
+        pager, pages = getattr(self.client, listing)(**kwargs).by_page(match_conditions=match), []
+        if hasattr(pager, "__aiter__"):
+            async for page in pager:
+                pages.append((pager.etag, [item async for item in page]))
+                assert len(pages) < 50, "the pages have no end"
+        else:
+            for page in pager:
+                pages.append((pager.etag, list(page)))
+                assert len(pages) < 50, "the pages have no end"
+        return pages
+
+    async def snapshot(self, name: str, *filters: Any, **kwargs: Any) -> Any:
+        """Creates a snapshot and waits until the poller says that it is there."""
+        result = (await self.begin_create_snapshot(name, list(filters), **kwargs)).result()
+        return await result if inspect.isawaitable(result) else result
+
+    async def send(self, method: str, path: str, **kwargs: Any) -> Any:
+        """A request through the client's own pipeline, for the operations that it has no method of."""
+        params = {name: quote(value, safe="") for name, value in kwargs.pop("params", {}).items()}
+        return await self.send_request(
+            HttpRequest(method, path, params={"api-version": CONFIG_VERSION} | params, **kwargs)
+        )
+
+
 class Api:
-    """The three packages of one kind ("sync" or "aio"), with the clients they have made so far."""
+    """The packages of one kind ("sync" or "aio"), with the clients they have made so far."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -99,6 +137,9 @@ class Api:
         self._keys = azure.keyvault.keys.aio if aio else azure.keyvault.keys
         self._crypto = azure.keyvault.keys.crypto.aio if aio else azure.keyvault.keys.crypto
         self._secrets = azure.keyvault.secrets.aio if aio else azure.keyvault.secrets
+        self._config = azure.appconfiguration.aio if aio else azure.appconfiguration
+        self._provider = azure.appconfiguration.provider.aio if aio else azure.appconfiguration.provider
+        self._features = featuremanagement.aio if aio else featuremanagement
         self._opened: list[Any] = []
         self._made: dict[tuple[str, str], Surface] = {}
         self.credential = self.credential_of("DefaultAzureCredential")
@@ -128,6 +169,30 @@ class Api:
         """
         blind = KeyVaultKey(key.id, kty="oct", k=bytes(32), key_ops=[])
         return Surface(self._opens(self._crypto.CryptographyClient(blind, self.credential)))
+
+    def config(self, store_url: str = "", **kwargs: Any) -> ConfigSurface:
+        """The client of a store (the default one when none is named), with the application's token."""
+        credential = kwargs.pop("credential", self.credential)
+        client = self._config.AzureAppConfigurationClient(store_url or SETTINGS.store_url, credential, **kwargs)
+        return ConfigSurface(self._opens(client))
+
+    def config_by_key(self, connection_string: str = "", **kwargs: Any) -> ConfigSurface:
+        """The client that a connection string gives (the read-write one when none is named)."""
+        make = self._config.AzureAppConfigurationClient.from_connection_string
+        return ConfigSurface(self._opens(make(connection_string or SETTINGS.connection_string, **kwargs)))
+
+    async def provider(self, *args: Any, **kwargs: Any) -> Any:
+        """What `load` of the provider package makes.
+
+        Replica discovery is off: it asks the public DNS about the store's name. Loading that fails says so after
+        seconds, not after the usual 100.
+        """
+        loading = self._provider.load(*args, replica_discovery_enabled=False, startup_timeout=4, **kwargs)
+        return self._opens(await loading if inspect.isawaitable(loading) else loading)
+
+    def features(self, configuration: Any) -> Surface:
+        """A FeatureManager over what the provider has loaded."""
+        return Surface(self._features.FeatureManager(configuration))
 
     async def close(self) -> None:
         """Closes all that was opened, the clients before their credentials."""

@@ -5,10 +5,14 @@ import pytest_asyncio
 
 from azure.keyvault.keys import KeyVaultKey
 
-from clients import Api
+from clients import Api, ConfigSurface
+from config_wire import AccessKey, StoreWire
 from report import Coverage
-from settings import SETTINGS, fresh_vault, unique
+from settings import SETTINGS, fresh_store, fresh_vault, unique
 from wire import Wire
+
+NEEDED = ["vault_url", "tenant_id", "client_id", "client_secret"]
+NEEDED += ["store_url", "connection_string", "readonly_connection_string"]
 
 
 def pytest_addoption(parser):
@@ -26,7 +30,7 @@ def pytest_report_header():
 @pytest_asyncio.fixture(scope="session")
 async def apis():
     """The sync and the aio packages, open for the whole run."""
-    missing = [name for name in ("vault_url", "tenant_id", "client_id", "client_secret") if not getattr(SETTINGS, name)]
+    missing = [name for name in NEEDED if not getattr(SETTINGS, name)]
     assert not missing, f"the environment gives no {', '.join(missing)}; see README.md"
     made = {kind: Api(kind) for kind in ("sync", "aio")}
     yield made
@@ -44,6 +48,31 @@ def api(request, apis) -> Api:
 def wire(apis) -> Wire:
     """Plain HTTP with the application's own token, for what the packages do not show."""
     return Wire(apis["sync"].credential.get_token(SETTINGS.scope).token)
+
+
+@pytest.fixture(params=["key", "token"])
+def config(request, api) -> ConfigSurface:
+    """The client of the default store, once by connection string and once by token."""
+    return api.config_by_key() if request.param == "key" else api.config()
+
+
+@pytest.fixture(scope="session")
+def config_token(apis) -> str:
+    """The application's own token for the stores."""
+    return apis["sync"].credential.get_token(SETTINGS.config_scope).token
+
+
+@pytest.fixture(scope="session")
+def store() -> StoreWire:
+    """Plain HTTP with the default store, signed with its read-write key."""
+    key = AccessKey.parse(SETTINGS.connection_string)
+    return StoreWire(key.endpoint, key=key)
+
+
+@pytest.fixture(scope="module")
+def own_store(config_token) -> StoreWire:
+    """Plain HTTP with a store that holds nothing but what the module puts into it."""
+    return StoreWire(fresh_store(), token=config_token)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ class Settings:
     client_secret: str
     object_id: str
     authority: str
+    store_url: str
+    connection_string: str
+    readonly_connection_string: str
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -32,11 +35,18 @@ class Settings:
             client_secret=env.get("AZURE_CLIENT_SECRET", ""),
             object_id=env.get("STRONGROOM_OBJECT_ID", ""),
             authority=authority.rstrip("/") or "https://login.microsoftonline.com",
+            store_url=env.get("AZURE_APPCONFIG_ENDPOINT", "").rstrip("/"),
+            connection_string=env.get("AZURE_APPCONFIG_CONNECTION_STRING", ""),
+            readonly_connection_string=env.get("AZURE_APPCONFIG_READONLY_CONNECTION_STRING", ""),
         )
 
     def vault(self, name: str) -> str:
         """The URL of another vault of the same installation: only the first label of the host differs."""
         return re.sub(r"^https://[^.]+", f"https://{name}", self.vault_url)
+
+    def store(self, name: str) -> str:
+        """The endpoint of another App Configuration store of the same installation."""
+        return re.sub(r"^https://[^.]+", f"https://{name}", self.store_url)
 
     @property
     def resource(self) -> str:
@@ -47,6 +57,11 @@ class Settings:
     def scope(self) -> str:
         """The scope that gives a token for the vaults."""
         return self.resource + "/.default"
+
+    @property
+    def config_scope(self) -> str:
+        """The scope that gives a token for the stores: the host's part from `azconfig` on, without a port."""
+        return f"https://{urlsplit(self.store_url).hostname.split('.', 1)[1]}/.default"
 
 
 SETTINGS = Settings.from_environment()
@@ -60,3 +75,8 @@ def unique(prefix: str) -> str:
 def fresh_vault(label: str) -> str:
     """The URL of a vault that this run alone uses. Vault names have at most 24 characters."""
     return SETTINGS.vault(f"{label}-{secrets.token_hex(4)}")
+
+
+def fresh_store(label: str = "conf") -> str:
+    """The endpoint of a store that the caller alone uses. Such a store takes tokens only."""
+    return SETTINGS.store(f"{label}-{secrets.token_hex(4)}")

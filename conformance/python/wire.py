@@ -2,8 +2,10 @@
 
 import base64
 import http.client
+import json
 import os
 import ssl
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,14 +65,24 @@ class BareResponse:
         self.headers = response.headers
         self.body = response.read()
 
+    def json(self) -> Any:
+        return json.loads(self.body)
 
-def bare(method: str, target: str, headers: dict[str, str] | None = None) -> BareResponse:
-    """A request with exactly this target and these headers, and no body, over verified TLS.
 
-    Unlike `requests` it keeps a leading `//` and adds neither Content-Type nor Content-Length.
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+
+
+def bare(
+    method: str, target: str, headers: dict[str, str] | None = None, *, base: str = "", body: bytes | None = None
+) -> BareResponse:
+    """A request with exactly this target and these headers over verified TLS, to the vault when no `base` is named.
+
+    Unlike `requests` it keeps a leading `//`, sends a Host that it is given, and adds no Content-Type; a
+    Content-Length only when there is a body.
     """
-    host = urlsplit(SETTINGS.vault_url)
-    context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+    host, context = urlsplit(base or SETTINGS.vault_url), _trust()
     proxy = urlsplit(os.environ.get("HTTPS_PROXY", ""))
     if proxy.hostname:
         connection = http.client.HTTPSConnection(proxy.hostname, proxy.port, context=context, timeout=30)
@@ -78,10 +90,13 @@ def bare(method: str, target: str, headers: dict[str, str] | None = None) -> Bar
     else:
         connection = http.client.HTTPSConnection(host.hostname, host.port, context=context, timeout=30)
     try:
-        connection.putrequest(method, target, skip_accept_encoding=True)
+        own_host = "host" in {name.lower() for name in headers or {}}
+        connection.putrequest(method, target, skip_host=own_host, skip_accept_encoding=True)
         for name, value in (headers or {}).items():
             connection.putheader(name, value)
-        connection.endheaders()
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
         return BareResponse(connection.getresponse())
     finally:
         connection.close()

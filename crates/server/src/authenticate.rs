@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use http::HeaderValue;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use strongroom_auth::{Caller, Expect, TokenError, TrustedIssuer, check, peek};
 use strongroom_store::Time;
 use strongroom_wire::{Error, ErrorKind};
@@ -17,7 +19,7 @@ use crate::endpoints::Service;
 use crate::outside::OutsideIssuers;
 
 /// Tokens remembered.
-const REMEMBERED: u64 = 10_000;
+const REMEMBERED: usize = 10_000;
 
 /// Clocks may differ by so many seconds.
 const SKEW: i64 = 300;
@@ -42,7 +44,7 @@ impl Borrow<str> for Remembered {
 
 /// Checks tokens.
 pub struct Authenticator {
-    checked: moka::sync::Cache<Remembered, Arc<Caller>, RandomState>,
+    checked: Cache<Remembered, Arc<Caller>, UnitWeighter, RandomState>,
     outside: OutsideIssuers,
 }
 
@@ -50,8 +52,9 @@ impl Authenticator {
     /// With these outside issuers trusted.
     #[must_use]
     pub fn new(outside: OutsideIssuers) -> Self {
-        let checked = moka::sync::Cache::builder().max_capacity(REMEMBERED);
-        Self { checked: checked.build_with_hasher(RandomState::default()), outside }
+        let most = u64::try_from(REMEMBERED).unwrap_or(u64::MAX);
+        let checked = Cache::with(REMEMBERED, most, UnitWeighter, RandomState::default(), DefaultLifecycle::default());
+        Self { checked, outside }
     }
 
     /// Who sent the `Authorization` header, with a token for this service.
@@ -75,7 +78,7 @@ impl Authenticator {
             if alive && is_for_it() {
                 return Ok(caller);
             }
-            self.checked.invalidate(token);
+            self.checked.remove(token);
         }
         let caller = self.check(app, service, token, now).await.map_err(|error| unauthorized(&error.message()))?;
         let caller = Arc::new(caller);

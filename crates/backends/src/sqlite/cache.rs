@@ -2,9 +2,10 @@
 //! so what the writer has changed is all that can be out of date.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moka::sync::Cache as Memory;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache as Memory;
 use strongroom_store::records::{Batch, Record, RecordKey};
 
 /// Locks that keep a read that is under way from putting back what a commit has changed.
@@ -13,9 +14,23 @@ const STRIPES: usize = 64;
 /// What an entry takes beside key and value, about.
 const AROUND: usize = 160;
 
+/// What a record takes in all, about.
+const TYPICAL: u64 = 512;
+
+/// An entry weighs what it takes.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<RecordKey, Arc<Record>> for Bytes {
+    fn weight(&self, key: &RecordKey, record: &Arc<Record>) -> u64 {
+        let bytes = key.as_str().len().saturating_add(record.value.len()).saturating_add(AROUND);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
 /// The cache of one store.
 pub(super) struct Cache {
-    records: Memory<RecordKey, Record>,
+    records: Memory<RecordKey, Arc<Record>, Bytes>,
     /// How often something was changed, by hash of the key.
     changes: Vec<Mutex<u64>>,
     hasher: RandomState,
@@ -27,18 +42,15 @@ pub(super) struct Reading(u64);
 impl Cache {
     /// Of at most so many bytes.
     pub(super) fn new(bytes: u64) -> Self {
-        let weigh = |key: &RecordKey, record: &Record| {
-            let bytes = key.as_str().len().saturating_add(record.value.len()).saturating_add(AROUND);
-            u32::try_from(bytes).unwrap_or(u32::MAX)
-        };
+        let records = usize::try_from(bytes / TYPICAL).unwrap_or(usize::MAX);
         Self {
-            records: Memory::builder().max_capacity(bytes).weigher(weigh).build(),
+            records: Memory::with_weighter(records, bytes, Bytes),
             changes: (0..STRIPES).map(|_| Mutex::new(0)).collect(),
             hasher: RandomState::new(),
         }
     }
 
-    pub(super) fn get(&self, key: &RecordKey) -> Option<Record> {
+    pub(super) fn get(&self, key: &RecordKey) -> Option<Arc<Record>> {
         self.records.get(key)
     }
 
@@ -51,7 +63,7 @@ impl Cache {
     pub(super) fn keep(&self, key: RecordKey, record: &Record, Reading(seen): Reading) {
         let Some(changes) = self.stripe(&key) else { return };
         if *changes == seen {
-            self.records.insert(key, record.clone());
+            self.records.insert(key, Arc::new(record.clone()));
         }
     }
 
@@ -60,7 +72,7 @@ impl Cache {
         for (key, _) in &batch.write {
             if let Some(mut changes) = self.stripe(key) {
                 *changes = changes.wrapping_add(1);
-                self.records.invalidate(key);
+                self.records.remove(key);
             }
         }
     }
@@ -91,7 +103,7 @@ mod tests {
         assert_eq!(cache.get(&key), None);
         let reading = cache.begin(&key);
         cache.keep(key.clone(), &record(2), reading);
-        assert_eq!(cache.get(&key), Some(record(2)));
+        assert_eq!(cache.get(&key).as_deref(), Some(&record(2)));
         cache.forget(&batch);
         assert_eq!(cache.get(&key), None);
     }
@@ -104,8 +116,7 @@ mod tests {
             let reading = cache.begin(&key);
             cache.keep(key, &record(number), reading);
         }
-        cache.records.run_pending_tasks();
-        assert!(cache.records.weighted_size() <= 100_000);
-        assert!(cache.records.entry_count() > 100);
+        assert!(cache.records.weight() <= 100_000);
+        assert!(cache.records.len() > 100);
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use strongroom_store::records::{Batch, Record, RecordKey, Records, RecordsError, Scan};
+use strongroom_store::records::{Batch, Newer, Record, RecordKey, Records, RecordsError, Scan};
 use tokio::sync::{mpsc, oneshot};
 
 use cache::Cache;
@@ -154,18 +154,29 @@ impl fmt::Debug for SqliteRecords {
 #[async_trait]
 impl Records for SqliteRecords {
     async fn read(&self, key: &RecordKey) -> Result<Option<Record>, RecordsError> {
+        Ok(match self.read_newer(key, None).await? {
+            Newer::Changed(record) => Some(record),
+            Newer::Same | Newer::Absent => None,
+        })
+    }
+
+    async fn read_newer(&self, key: &RecordKey, known: Option<u64>) -> Result<Newer, RecordsError> {
+        let given = |record: &Record| match known {
+            Some(revision) if record.revision == revision => Newer::Same,
+            _ => Newer::Changed(record.clone()),
+        };
         // Asked even when it is in the cache: a closed store answers nothing.
-        let readers = self.with(|open| open.readers.clone())?;
-        if let Some(record) = self.cache.get(key) {
-            return Ok(Some(record));
+        let cached = self.with(|_open| self.cache.get(key))?;
+        if let Some(record) = cached {
+            return Ok(given(&record));
         }
+        let readers = self.with(|open| open.readers.clone())?;
         let reading = self.cache.begin(key);
         let wanted = key.clone();
         let found = readers.run(move |connection, file| readers::read(connection, file, &wanted)).await?;
-        if let Some(record) = &found {
-            self.cache.keep(key.clone(), record, reading);
-        }
-        Ok(found)
+        let Some(record) = found else { return Ok(Newer::Absent) };
+        self.cache.keep(key.clone(), &record, reading);
+        Ok(given(&record))
     }
 
     async fn scan(&self, scan: &Scan) -> Result<Vec<(RecordKey, Record)>, RecordsError> {

@@ -11,7 +11,7 @@ use strongroom_store::pool::Pool;
 use strongroom_wire::Sensitive;
 
 /// Secrets remembered.
-const REMEMBERED: u64 = 10_000;
+const REMEMBERED: usize = 10_000;
 
 /// Secrets of one application that may be hashed at once.
 const AT_ONCE: usize = 8;
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 8;
 pub struct ProvenSecrets {
     key: Sensitive<[u8; 32]>,
     /// The hash that a secret was found to fit, by the secret's HMAC.
-    proven: moka::sync::Cache<[u8; 32], Arc<str>>,
+    proven: quick_cache::sync::Cache<[u8; 32], Arc<str>>,
     being_hashed: Mutex<HashMap<String, usize>>,
 }
 
@@ -32,7 +32,7 @@ impl ProvenSecrets {
     pub fn new() -> Result<Self, CryptoError> {
         Ok(Self {
             key: Sensitive::new(random_bytes()?),
-            proven: moka::sync::Cache::new(REMEMBERED),
+            proven: quick_cache::sync::Cache::new(REMEMBERED),
             being_hashed: Mutex::default(),
         })
     }

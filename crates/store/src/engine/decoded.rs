@@ -15,7 +15,7 @@ use crate::records::{Newer, RecordKey, Records};
 use crate::vault::Target;
 
 /// Heads, and keys, that are kept.
-const KEPT: u64 = 10_000;
+const KEPT: usize = 10_000;
 
 /// Of all vaults of an installation.
 pub(super) struct Decoded {
@@ -23,7 +23,7 @@ pub(super) struct Decoded {
     keys: Kept<StoredVersion>,
 }
 
-type Kept<T> = moka::sync::Cache<RecordKey, (u64, Arc<T>)>;
+type Kept<T> = quick_cache::sync::Cache<RecordKey, (u64, Arc<T>)>;
 
 impl Decoded {
     pub(super) fn new() -> Self {
@@ -64,7 +64,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 Ok(Some(decoded))
             }
             Newer::Absent => {
-                kept.invalidate(&key);
+                kept.remove(&key);
                 Ok(None)
             }
         }

@@ -113,7 +113,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             match self.shared.records.commit(batch).await {
                 Ok(_) => {
                     for (version, handle) in handles {
-                        self.shared.loaded.invalidate(&(self.vault.clone(), folded.clone(), version));
+                        self.shared.loaded.remove(&(self.vault.clone(), folded.clone(), version));
                         self.shared.provider.destroy(&handle).await.map_err(provider_error)?;
                     }
                     return Ok(());

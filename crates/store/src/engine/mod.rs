@@ -35,7 +35,7 @@ use decoded::Decoded;
 use layout::{Head, Keys, StoredVersion, decode, encode, internal};
 
 /// Loaded keys that are kept for reuse, over all vaults of an installation.
-const KEPT_KEYS: u64 = 10_000;
+const KEPT_KEYS: usize = 10_000;
 
 /// A commit that keeps losing against other nodes is given up after so many tries.
 const TRIES: usize = 32;
@@ -49,7 +49,7 @@ pub struct Installation<R, P> {
     provider: P,
     backup_key: AeadKey,
     earlier_backup_key: Option<AeadKey>,
-    loaded: moka::sync::Cache<(VaultName, String, Version), Arc<dyn LoadedKey>>,
+    loaded: quick_cache::sync::Cache<(VaultName, String, Version), Arc<dyn LoadedKey>>,
     decoded: Decoded,
 }
 
@@ -67,7 +67,7 @@ impl<R: Records, P: KeyProvider> Installation<R, P> {
         backup_key: AeadKey,
         earlier: Option<AeadKey>,
     ) -> Arc<Self> {
-        let loaded = moka::sync::Cache::new(KEPT_KEYS);
+        let loaded = quick_cache::sync::Cache::new(KEPT_KEYS);
         Arc::new(Self { records, provider, backup_key, earlier_backup_key: earlier, loaded, decoded: Decoded::new() })
     }
 

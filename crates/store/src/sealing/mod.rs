@@ -180,10 +180,10 @@ impl<R: Records> Records for Sealed<R> {
         refuse_reserved(key)?;
         let mut unopened = None;
         loop {
-            let Some(record) = self.records.read(key).await? else { return Ok(Newer::Absent) };
-            if Some(record.revision) == known {
-                return Ok(Newer::Same);
-            }
+            let record = match self.records.read_newer(key, known).await? {
+                Newer::Changed(record) => record,
+                same_or_absent => return Ok(same_or_absent),
+            };
             if let Some(opened) = self.open(key, &record).await? {
                 return Ok(Newer::Changed(opened));
             }

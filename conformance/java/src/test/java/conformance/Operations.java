@@ -2,6 +2,7 @@ package conformance;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -23,7 +24,8 @@ final class Operations {
                 if (!line.isBlank() && !line.startsWith("#")) {
                     String[] columns = line.trim().split("\\s+");
                     operations.put(columns[0], Pattern.compile(columns[2] + " " + columns[3]
-                        .replace("{name}", "[0-9A-Za-z-]+").replace("{version}", "([0-9A-Fa-f]{32})?")));
+                        .replace("{name}", "[0-9A-Za-z-]+").replace("{version}", "([0-9A-Fa-f]{32})?")
+                        .replace("{key}", ".+")));
                 }
             }
         } catch (IOException error) {
@@ -33,9 +35,10 @@ final class Operations {
     }
 
     /** The id of the operation that a request is, such as {@code GET /secrets/name/}, the latest version. */
-    static Optional<String> of(String method, String path) {
-        String request = method + " " + path;
-        return ALL.entrySet().stream()
+    static Optional<String> of(String method, URL url) {
+        String request = method + " " + url.getPath();
+        // Vaults and configuration stores both have /keys.
+        return ALL.entrySet().stream().filter(entry -> entry.getKey().startsWith("A") == Settings.isStore(url))
             .filter(entry -> entry.getValue().matcher(request).matches()).map(Map.Entry::getKey).findFirst();
     }
 }

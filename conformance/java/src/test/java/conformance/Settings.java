@@ -1,6 +1,7 @@
 package conformance;
 
 import java.net.URI;
+import java.net.URL;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.List;
@@ -13,6 +14,9 @@ final class Settings {
     static final String TENANT = variable("AZURE_TENANT_ID");
     static final String APPLICATION = variable("AZURE_CLIENT_ID");
     static final String SECRET = variable("AZURE_CLIENT_SECRET");
+    static final String STORE = variable("AZURE_APPCONFIG_ENDPOINT").replaceAll("/+$", "");
+    static final String CONNECTION = variable("AZURE_APPCONFIG_CONNECTION_STRING");
+    static final String READ_ONLY_CONNECTION = variable("AZURE_APPCONFIG_READONLY_CONNECTION_STRING");
 
     private static final SecureRandom RANDOM = new SecureRandom();
 
@@ -25,7 +29,9 @@ final class Settings {
 
     /** The variables without which no test can run, of those that are not set. */
     static List<String> missing() {
-        return Stream.of("AZURE_KEYVAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+        return Stream.of("AZURE_KEYVAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET",
+                "AZURE_APPCONFIG_ENDPOINT", "AZURE_APPCONFIG_CONNECTION_STRING",
+                "AZURE_APPCONFIG_READONLY_CONNECTION_STRING")
             .filter(name -> variable(name).isEmpty()).toList();
     }
 
@@ -36,11 +42,16 @@ final class Settings {
 
     /** What a vault's challenge must name: the vaults' parent domain, with its port. */
     static String resource() {
-        return "https://" + domain();
+        return "https://" + domain(VAULT);
     }
 
-    private static String domain() {
-        String authority = URI.create(VAULT).getAuthority();
+    /** Whether a URL is that of a configuration store, and not of a vault. */
+    static boolean isStore(URL url) {
+        return domain(url.toString()).equals(domain(STORE));
+    }
+
+    private static String domain(String url) {
+        String authority = URI.create(url).getAuthority();
         return authority.substring(authority.indexOf('.') + 1);
     }
 
@@ -61,6 +72,11 @@ final class Settings {
 
     /** The URL of a vault that this run alone uses. Vault names have at most 24 characters. */
     static String freshVault(String label) {
-        return "https://conf-java-" + label + "-" + randomHex(4) + "." + domain();
+        return "https://conf-java-" + label + "-" + randomHex(4) + "." + domain(VAULT);
+    }
+
+    /** The URL of a configuration store that this run alone uses. */
+    static String freshStore() {
+        return "https://conf-java-" + randomHex(4) + "." + domain(STORE);
     }
 }

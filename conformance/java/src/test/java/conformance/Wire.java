@@ -50,7 +50,7 @@ final class Wire implements HttpPipelinePolicy {
         String method = request.getHttpMethod().toString();
         requests.add(method + " " + path);
         if (response.getStatusCode() < 300) {
-            Operations.of(method, path).ifPresent(SUCCEEDED::add);
+            Operations.of(method, request.getUrl()).ifPresent(SUCCEEDED::add);
         }
         if (PRIVATE_MEMBER.matcher(body).find()) {
             throw new AssertionError("a private member in the answer to " + method + " " + path);
