@@ -12,7 +12,7 @@ use strongroom_wire::config::http_date;
 use crate::https::Https;
 use crate::load::{Load, Request};
 use crate::report::Report;
-use crate::strongroom::Strongroom;
+use crate::strongroom::{Strongroom, request};
 use crate::{CONNECTIONS, SPAN, VALUE};
 
 /// Key-values in the large store.
@@ -39,10 +39,8 @@ pub(crate) async fn measure(report: &mut Report, server: &Strongroom, bare: f64)
     report.at_least("GET key-value, signed", "requests/s", get.rate, "bare server", bare, 0.5);
 
     fill(&store, &body).await;
-    let middle = format!("/kv?key=key-05*&{API}");
-    let pages = [format!("/kv?{API}"), format!("/kv?label=%00&{API}"), middle];
     let mut slowest = Duration::ZERO;
-    for page in &pages {
+    for page in ["/kv", "/kv?label=%00", "/kv?key=key-05*"] {
         let request = store.request("GET", page, &Value::Null);
         slowest = slowest.max(median(&mut connection, &request).await);
     }
@@ -65,17 +63,7 @@ struct Store {
 
 impl Store {
     fn request(&self, method: &str, path: &str, body: &Value) -> Vec<u8> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let query = if path.contains('?') { String::new() } else { format!("?{API}") };
-        format!(
-            "{method} {path}{query} HTTP/1.1\r\nhost: {}:{}\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.https.host,
-            self.https.port,
-            self.token,
-            body.len()
-        )
-        .into_bytes()
+        request(&self.https, &self.token, API, (method, path), body)
     }
 }
 

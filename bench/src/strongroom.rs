@@ -87,6 +87,20 @@ impl Strongroom {
     }
 }
 
+/// A request with a token, as it goes out.
+pub(crate) fn request(https: &Https, token: &str, api: &str, (method, path): (&str, &str), body: &Value) -> Vec<u8> {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!(
+        "{method} {path}{separator}{api} HTTP/1.1\r\nhost: {}:{}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        https.host,
+        https.port,
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// A vault, logged in at.
 pub(crate) struct Vault {
     pub(crate) https: Https,
@@ -95,17 +109,7 @@ pub(crate) struct Vault {
 
 impl Vault {
     pub(crate) fn request(&self, method: &str, path: &str, body: &Value) -> Vec<u8> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let separator = if path.contains('?') { '&' } else { '?' };
-        format!(
-            "{method} {path}{separator}api-version=7.4 HTTP/1.1\r\nhost: {}:{}\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.https.host,
-            self.https.port,
-            self.token,
-            body.len()
-        )
-        .into_bytes()
+        request(&self.https, &self.token, "api-version=7.4", (method, path), body)
     }
 
     /// What the load asks for.

@@ -13,8 +13,10 @@ use strongroom_auth::{
 };
 use strongroom_store::records::{Batch, Expected, RecordKey, RecordsError, Scan};
 use strongroom_store::{Records, Time};
-use strongroom_wire::{Error, ErrorKind};
+use strongroom_wire::Error;
 use tokio::sync::{Mutex, MutexGuard};
+
+use crate::faults::{internal, unavailable};
 
 const SITE: &str = "$sys/site";
 const APPLICATIONS: &str = "$sys/application/";
@@ -219,9 +221,9 @@ impl Directory {
             Some(times) => {
                 // RSA generation takes a while: not on an I/O thread.
                 let made = tokio::task::spawn_blocking(move || SigningKey::generate(&times)).await;
-                Some(made.map_err(|_lost| fault("a signing key could not be made"))?.map_err(|error| {
+                Some(made.map_err(|_lost| internal("a signing key could not be made"))?.map_err(|error| {
                     tracing::error!(%error, "a signing key could not be made");
-                    fault("a signing key could not be made")
+                    internal("a signing key could not be made")
                 })?)
             }
             None => None,
@@ -232,7 +234,7 @@ impl Directory {
             }
             match &made {
                 Some(key) => {
-                    let stored = key.to_stored().map_err(|_unwritable| fault("a signing key cannot be written"))?;
+                    let stored = key.to_stored().map_err(|_unwritable| internal("a signing key cannot be written"))?;
                     put(batch, &format!("{SIGNING_KEYS}{}", key.kid()), &stored)
                 }
                 None => Ok(()),
@@ -257,7 +259,7 @@ impl View {
         let assignments: Vec<RoleAssignment> = read_all(records, ASSIGNMENTS).await?;
         let keys: Vec<StoredSigningKey> = read_all(records, SIGNING_KEYS).await?;
         let keys = keys.into_iter().map(SigningKey::from_stored).collect::<Result<Vec<_>, _>>();
-        let keys = keys.map_err(|_unreadable| fault("a signing key cannot be read"))?;
+        let keys = keys.map_err(|_unreadable| internal("a signing key cannot be read"))?;
         Ok(Self {
             applications: applications
                 .into_iter()
@@ -289,7 +291,7 @@ where
         Ok(_) => Ok(value),
         Err(RecordsError::Conflict) => {
             let found = records.read(&key).await.map_err(|fault| unavailable(&fault))?;
-            decode(&found.ok_or_else(|| fault("a record is gone"))?.value)
+            decode(&found.ok_or_else(|| internal("a record is gone"))?.value)
         }
         Err(fault) => Err(unavailable(&fault)),
     }
@@ -301,21 +303,11 @@ async fn read_all<T: DeserializeOwned>(records: &Arc<dyn Records>, prefix: &str)
 }
 
 fn put<T: Serialize>(batch: &mut Batch, key: &str, value: &T) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(value).map_err(|_unwritable| fault("a record could not be written"))?;
+    let bytes = serde_json::to_vec(value).map_err(|_unwritable| internal("a record could not be written"))?;
     batch.put(RecordKey::new(key), bytes);
     Ok(())
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|_unreadable| fault("a record of the directory cannot be read"))
-}
-
-fn unavailable(fault: &RecordsError) -> Error {
-    tracing::error!(%fault, "the store did not answer");
-    Error::new(ErrorKind::Unavailable, "The server's store is not available; try again")
-}
-
-fn fault(what: &str) -> Error {
-    tracing::error!("{what}");
-    Error::new(ErrorKind::Internal, "The server met a fault of its own; see its log")
+    serde_json::from_slice(bytes).map_err(|_unreadable| internal("a record of the directory cannot be read"))
 }

@@ -11,6 +11,7 @@ pub mod config_stores;
 pub mod data_plane;
 pub mod directory;
 pub mod endpoints;
+mod faults;
 pub mod health;
 pub mod identity;
 pub mod jobs;

@@ -11,6 +11,8 @@ use strongroom_wire::attributes::Recovery;
 use strongroom_wire::ids::VaultName;
 use strongroom_wire::{Error, ErrorKind};
 
+use crate::faults::unavailable;
+
 /// The engine as the server runs it, whatever is below.
 pub type ServerEngine = Engine<Arc<dyn Records>, Arc<dyn KeyProvider>>;
 
@@ -165,11 +167,6 @@ fn key(name: &VaultName) -> RecordKey {
 
 fn not_found(name: &VaultName) -> Error {
     Error::new(ErrorKind::VaultNotFound, format!("There is no vault named {name} on this server"))
-}
-
-fn unavailable(fault: &RecordsError) -> Error {
-    tracing::error!(%fault, "the store did not answer");
-    Error::new(ErrorKind::Unavailable, "The server's store is not available; try again")
 }
 
 fn encode(record: &VaultRecord) -> Result<Vec<u8>, Error> {

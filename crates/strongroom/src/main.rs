@@ -9,6 +9,7 @@ mod dev;
 mod files;
 mod installation;
 mod serve;
+mod tasks;
 
 use std::process::ExitCode;
 

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use crate::cli::{ClockCommand, Dev, Env};
 use crate::clock::{MovableClock, OFFSET_FILE, read_offset};
 use crate::installation::{Settings, Store, open_app};
+use crate::tasks::Tasks;
 use crate::{Outcome, files};
 
 use env_files::Variables;
@@ -88,18 +89,16 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
     let credentials = first_use::credentials(&app, &direct_file).await?;
     let (stop, stopped) = watch::channel(false);
     let server = Server::new(Arc::clone(&app), tls, stopped.clone());
-    let mut tasks = vec![
-        tokio::spawn({
-            let server = server.clone();
-            async move { server.run(listeners).await }
-        }),
-        tokio::spawn(jobs::run(Arc::clone(&app), stopped.clone())),
-        tokio::spawn(serve_admin(&app, &store, &folder, stopped.clone())),
-    ];
+    let mut tasks = Tasks::default();
+    tasks.start("server", {
+        let server = server.clone();
+        async move { server.run(listeners).await }
+    });
+    tasks.start("jobs", jobs::run(Arc::clone(&app), stopped.clone()));
+    tasks.start("administration", serve_admin(&app, &store, &folder, stopped.clone()));
     let limits = proxy::ProxyLimits::default();
     let proxy_config = proxy::ProxyConfig { isolated: arguments.isolated, names, server_port: port, limits };
-    let handoff = Arc::new(Tunnels { server });
-    tasks.push(tokio::spawn(proxy::serve(proxy_listener, proxy_config, handoff, stopped)));
+    tasks.start("proxy", proxy::serve(proxy_listener, proxy_config, Arc::new(Tunnels { server }), stopped));
     tokio::spawn(clock.follow());
 
     let variables = Variables {
@@ -120,9 +119,7 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
     let code = wait(&arguments.command, &variables).await;
     // Without receivers there is nobody left to stop.
     let _ = stop.send(true);
-    for task in tasks {
-        drop(task.await);
-    }
+    tasks.end().await;
     drop(app);
     store.sqlite.close();
     code

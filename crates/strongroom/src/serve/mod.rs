@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 use crate::installation::{Settings, Store, open_app};
+use crate::tasks::Tasks;
 use crate::{Outcome, files};
 
 pub(crate) use config::{Config, EXAMPLE};
@@ -98,23 +99,22 @@ pub(crate) async fn run(file: &Path) -> Outcome {
     let admin = Arc::new(Admin { app: Arc::clone(&app), sealed: Some(Arc::clone(&store.sealed)) });
     let data = config.data.clone();
     let admin_stopped = stopped.clone();
-    let background = vec![
-        tokio::spawn(jobs::run(Arc::clone(&app), stopped.clone())),
-        tokio::spawn(async move {
-            if let Err(fault) = admin::serve(admin, &data, admin_stopped).await {
-                tracing::error!(%fault, "administration is not available");
+    let mut tasks = Tasks::default();
+    tasks.start("server", async move { server.run(listeners).await });
+    tasks.start("jobs", jobs::run(Arc::clone(&app), stopped.clone()));
+    tasks.start("administration", async move {
+        if let Err(fault) = admin::serve(admin, &data, admin_stopped).await {
+            tracing::error!(%fault, "administration is not available");
+        }
+    });
+    tasks.start("health", {
+        let (app, stopped) = (Arc::clone(&app), stopped.clone());
+        async move {
+            if let Err(fault) = health::run(health_listener, app, stopped).await {
+                tracing::error!(%fault, "the health listener ended");
             }
-        }),
-        tokio::spawn({
-            let (app, stopped) = (Arc::clone(&app), stopped.clone());
-            async move {
-                if let Err(fault) = health::run(health_listener, app, stopped).await {
-                    tracing::error!(%fault, "the health listener ended");
-                }
-            }
-        }),
-    ];
-    let serving = tokio::spawn(async move { server.run(listeners).await });
+        }
+    });
     tracing::info!(listen = ?config.listen, domain = %config.domain, tenant = app.directory.tenant(), "serving");
 
     let stop_signal = |kind| signal(kind).map_err(|fault| fault.to_string());
@@ -136,10 +136,7 @@ pub(crate) async fn run(file: &Path) -> Outcome {
     tracing::info!("stopping: requests in flight finish first");
     // Without receivers there is nobody left to stop.
     let _ = stop.send(true);
-    drop(serving.await);
-    for task in background {
-        drop(task.await);
-    }
+    tasks.end().await;
     drop(app);
     store.sqlite.close();
     Ok(ExitCode::SUCCESS)

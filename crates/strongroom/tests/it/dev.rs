@@ -142,6 +142,9 @@ fn the_environment_files_are_complete() {
         "AZURE_CLIENT_ID",
         "AZURE_CLIENT_SECRET",
         "AZURE_KEYVAULT_URL",
+        "AZURE_APPCONFIG_ENDPOINT",
+        "AZURE_APPCONFIG_CONNECTION_STRING",
+        "AZURE_APPCONFIG_READONLY_CONNECTION_STRING",
         "AZURE_SUBSCRIPTION_ID",
         "REQUESTS_CA_BUNDLE",
         "SSL_CERT_FILE",
@@ -162,6 +165,9 @@ fn the_environment_files_are_complete() {
     assert!(proxied.contains_key("HTTPS_PROXY") && proxied.contains_key("HTTP_PROXY"));
     assert!(!proxied.contains_key("AZURE_AUTHORITY_HOST"));
     assert_eq!(proxied["AZURE_KEYVAULT_URL"].trim_end_matches('/'), "https://dev.vault.azure.net");
+    assert_eq!(proxied["AZURE_APPCONFIG_ENDPOINT"], "https://dev.azconfig.io");
+    let connection = &proxied["AZURE_APPCONFIG_CONNECTION_STRING"];
+    assert!(connection.starts_with("Endpoint=https://dev.azconfig.io;Id=") && connection.contains(";Secret="));
     let roots = |file: &str| fs::read_to_string(file).unwrap().matches("BEGIN CERTIFICATE").count();
     assert_eq!(roots(&proxied["NODE_EXTRA_CA_CERTS"]), 1);
     assert!(roots(&proxied["SSL_CERT_FILE"]) > 50, "the system's roots are missing");

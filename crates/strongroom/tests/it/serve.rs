@@ -28,6 +28,25 @@ fn a_configuration_is_checked_strictly() {
     fail(&["serve", "--config", text(&folder.path().join("none.toml"))], &["none.toml"]);
 }
 
+#[test]
+fn configuration_stores_of_the_file_exist_from_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path(), "[[config_store]]\nname = \"settings\"\ntier = \"free\"\nlocal_auth = true");
+    site.init();
+    let server = site.serve();
+    let list = succeed(&site.arguments(&["config-store", "list"]));
+    assert!(
+        list.contains("settings") && list.contains("free") && list.contains("https://settings.azconfig.rooms.test")
+    );
+    let keys = succeed(&site.arguments(&["config-store", "keys", "settings"]));
+    assert_eq!(keys.matches("Endpoint=https://settings.azconfig.rooms.test").count(), 4, "{}", keys.lines().count());
+    assert!(server.stop().success());
+    // Without the server, on the store itself.
+    assert_eq!(succeed(&site.arguments(&["config-store", "keys", "settings"])), keys);
+    site.edit("name = \"settings\"", "name = \"x\"");
+    fail(&site.arguments(&["serve"]), &["config_store", "3 to 50"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_is_made_once_then_served_and_served_again() {
     let folder = tempfile::tempdir().unwrap();
