@@ -20,6 +20,7 @@ mod million;
 mod process;
 mod raw;
 mod report;
+mod resolver;
 mod storage;
 mod strongroom;
 
@@ -85,6 +86,7 @@ fn measure(program: &str, whole: bool) {
         report.at_least("durable SET", "requests/s", set.rate, "the storage engine alone", storage, 0.6);
         config::measure(&mut report, &server, bare.rate).await;
         drop(server);
+        resolver::measure(&mut report).await;
         if whole {
             million::measure(&mut report, program).await;
         }

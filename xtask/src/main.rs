@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz(&mut steps, rest.first().copied().unwrap_or("600")),
         ["deny"] => {
             setup::cargo_tool(&mut steps, "cargo-deny");
-            steps.command("cargo deny", "cargo", &["deny", "--offline", "check", "licenses", "bans", "sources"], &[]);
+            steps.command("cargo deny", "cargo", &["deny", "check", "licenses", "bans", "sources"], &[]);
         }
         ["setup"] => setup::packages(&mut steps),
         _ => {

@@ -6,7 +6,6 @@ pub mod admin;
 pub mod app;
 pub mod appconfig;
 pub mod authenticate;
-pub mod clock;
 pub mod config_stores;
 pub mod data_plane;
 pub mod directory;
@@ -21,6 +20,8 @@ pub mod proxy;
 pub mod routes;
 pub mod tls;
 pub mod vaults;
+
+pub use strongroom_store::clock;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

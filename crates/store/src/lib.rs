@@ -2,6 +2,7 @@
 //! that makes a vault of a store of records and a custodian of keys, sealing, and the conformance
 //! suite that every vault passes.
 
+pub mod clock;
 pub mod config;
 pub mod conformance;
 pub mod cx;

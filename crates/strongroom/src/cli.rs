@@ -35,6 +35,8 @@ pub(crate) enum Verb {
     Config(ConfigCommand),
     /// Print the variables that point programs at the development server.
     Env(Env),
+    /// Run a program with the secrets of a vault in its environment.
+    Run(Run),
     /// Move the development server's clock.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -97,6 +99,22 @@ pub(crate) struct Dev {
     pub(crate) reset: bool,
     /// Run this program in the proxy environment, then stop with its exit code.
     #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+/// The credential comes from AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or from the
+/// Azure CLI.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The vault, Strongroom's or Azure's: api-key becomes API_KEY.
+    #[arg(long, value_name = "URL", env = "AZURE_KEYVAULT_URL")]
+    pub(crate) env_from: String,
+    /// Only the secrets of this organisation (ORG--name) and those for all (GLOBAL--name), by their
+    /// bare names.
+    #[arg(long)]
+    pub(crate) org: Option<String>,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,
 }
 

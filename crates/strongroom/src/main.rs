@@ -47,6 +47,7 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Init(arguments) => serve::init(&arguments.config).await,
         Verb::Config(command) => commands::config::run(command).await,
         Verb::Env(arguments) => dev::print_env(&arguments),
+        Verb::Run(arguments) => commands::run::run(arguments).await,
         Verb::Clock(command) => dev::clock_command(command),
         Verb::Hosts(command) => commands::hosts(command),
         Verb::Vault(command) => commands::vault(command).await,

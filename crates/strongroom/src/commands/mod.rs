@@ -1,6 +1,8 @@
 //! What is done from the command line: administration, and clients of servers.
 
 pub(crate) mod config;
+mod login;
+pub(crate) mod run;
 mod show;
 
 use std::path::PathBuf;

@@ -22,5 +22,6 @@ mod failures;
 mod hostile;
 mod process;
 mod production;
+mod run;
 mod seal;
 mod serve;

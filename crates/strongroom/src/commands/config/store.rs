@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use strongroom_backends::appconfig::ConfigClient;
 
+use super::super::login::{credential, http_client, variable};
 use crate::files;
 
 /// Which configuration store. With neither option, the environment says: the connection string in
@@ -24,11 +25,7 @@ pub(crate) struct StoreArgs {
 impl StoreArgs {
     /// A client of the store.
     pub(super) fn client(&self) -> Result<Arc<ConfigClient>, String> {
-        let http = reqwest::Client::builder()
-            .https_only(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|fault| fault.to_string())?;
+        let http = http_client()?;
         let client = if let Some(file) = &self.connection_string_file {
             ConfigClient::from_connection_string(files::read_passphrase(file)?.expose(), http)
         } else if let Some(endpoint) = &self.endpoint {
@@ -45,24 +42,6 @@ impl StoreArgs {
         };
         client.map(Arc::new).map_err(|fault| fault.to_string())
     }
-}
-
-fn credential() -> Result<Arc<dyn azure_core::credentials::TokenCredential>, String> {
-    let wrong = |fault: azure_core::Error| fault.to_string();
-    let (tenant, client) = (variable("AZURE_TENANT_ID"), variable("AZURE_CLIENT_ID"));
-    match (tenant, client, variable("AZURE_CLIENT_SECRET")) {
-        (Some(tenant), Some(client), Some(secret)) => {
-            let credential = azure_identity::ClientSecretCredential::new(&tenant, client, secret.into(), None);
-            Ok(credential.map_err(wrong)?)
-        }
-        _ => Ok(azure_identity::AzureCliCredential::new(None).map_err(wrong)?),
-    }
-}
-
-/// The variables that the official SDKs read.
-#[expect(clippy::disallowed_methods, reason = "as options, secrets could be given on the command line")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A label as it is written on the command line: nothing stands for those without one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use strongroom_store::Time;
+use crate::cx::Time;
 
 /// A source of time.
 pub trait Clock: Send + Sync + 'static {

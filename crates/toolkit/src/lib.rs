@@ -1,0 +1,6 @@
+//! What an application links.
+//!
+//! [`secrets`]: the secrets of a multi-tenant application, from any [`strongroom_store::Vault`], with
+//! fallback from a tenant to all, a cache, and local fallback for development.
+
+pub mod secrets;

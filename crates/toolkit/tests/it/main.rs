@@ -1,0 +1,12 @@
+//! The toolkit as applications use it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod secrets;
+mod support;
