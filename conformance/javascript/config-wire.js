@@ -106,9 +106,13 @@ export async function getAndHead(send, target, options) {
   const got = await send("GET", target, options);
   const head = await send("HEAD", target, options);
   assert.deepEqual([head.status, head.text], [got.status, ""]);
-  for (const name of ["content-type", "etag", "link", "last-modified", "memento-datetime"]) {
+  for (const name of ["content-type", "etag", "last-modified", "memento-datetime"]) {
     assert.equal(head.header(name), got.header(name), name);
   }
+  // Without a body, clients follow the first link of a list: one to the present would be taken for a next page.
+  const link = got.header("link");
+  const misleading = /^\/kv(\?|$)/.test(target) && /^<[^>]+>; rel="original"$/.test(link ?? "");
+  assert.equal(head.header("link"), misleading ? undefined : link, "link");
   assert.equal(Boolean(head.header("sync-token")), Boolean(got.header("sync-token")));
   return [got, head];
 }
