@@ -7,7 +7,7 @@ use strongroom_server::routes::{ROUTES, Route};
 use crate::calls::path;
 use crate::requests::{assert_bad_parameter, sent, start};
 
-const CANARY: &str = "canary-Zq81vXw0";
+pub(crate) const CANARY: &str = "canary-Zq81vXw0";
 
 fn with_bodies() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| {
@@ -19,24 +19,29 @@ fn with_bodies() -> impl Iterator<Item = &'static Route> {
     })
 }
 
+/// Bodies that are no JSON, or not an object; most with the canary.
+pub(crate) fn malformed() -> Vec<String> {
+    vec![
+        format!("{{\"value\":\"{CANARY}"),
+        CANARY.to_owned(),
+        format!("{{\"value\":\"{CANARY}\"}} {CANARY}"),
+        format!("{{\"value\":\"{CANARY}\",}}"),
+        format!("\"{CANARY}\""),
+        format!("{{{CANARY}}}"),
+        format!("value={CANARY}&alg={CANARY}"),
+        format!("{}\"{CANARY}\"", "[".repeat(20_000)),
+        format!("{{\"a\":{}", "{\"a\":".repeat(5_000)),
+        "null".to_owned(),
+        "7".to_owned(),
+    ]
+}
+
 #[tokio::test]
 async fn a_body_that_is_no_json_is_refused_and_not_echoed() {
     let (server, token) = start().await;
     assert_eq!(with_bodies().count(), 14);
     for route in with_bodies() {
-        for body in [
-            format!("{{\"value\":\"{CANARY}"),
-            CANARY.to_owned(),
-            format!("{{\"value\":\"{CANARY}\"}} {CANARY}"),
-            format!("{{\"value\":\"{CANARY}\",}}"),
-            format!("\"{CANARY}\""),
-            format!("{{{CANARY}}}"),
-            format!("value={CANARY}&alg={CANARY}"),
-            format!("{}\"{CANARY}\"", "[".repeat(20_000)),
-            format!("{{\"a\":{}", "{\"a\":".repeat(5_000)),
-            "null".to_owned(),
-            "7".to_owned(),
-        ] {
+        for body in malformed() {
             let reply = sent(&server, &token, route.method.as_str(), &path(route, "n"), body.clone()).await;
             let shown: String = body.chars().take(40).collect();
             assert_bad_parameter(&reply, &format!("{} {shown}", route.id));
