@@ -37,6 +37,18 @@ pub(crate) enum Verb {
     Env(Env),
     /// Run a program with the secrets of a vault in its environment.
     Run(Run),
+    /// Print a file with its references to secrets filled in: vault://NAME, and
+    /// @Microsoft.KeyVault(SecretUri=https://VAULT/secrets/NAME).
+    Render {
+        /// The file; - is standard input.
+        file: PathBuf,
+        /// The vault of vault://NAME.
+        #[arg(long, value_name = "URL", env = "AZURE_KEYVAULT_URL")]
+        vault: Option<String>,
+        /// Write to this file (mode 0600) instead of standard output.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Move the development server's clock.
     #[command(subcommand)]
     Clock(ClockCommand),

@@ -48,6 +48,7 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Config(command) => commands::config::run(command).await,
         Verb::Env(arguments) => dev::print_env(&arguments),
         Verb::Run(arguments) => commands::run::run(arguments).await,
+        Verb::Render { file, vault, output } => commands::render::run(&file, vault, output.as_deref()).await,
         Verb::Clock(command) => dev::clock_command(command),
         Verb::Hosts(command) => commands::hosts(command),
         Verb::Vault(command) => commands::vault(command).await,

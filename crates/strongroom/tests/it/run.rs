@@ -2,7 +2,11 @@
 
 use std::process::Command;
 
-use crate::process::{Dev, stderr, strongroom, variables};
+use crate::process::{Dev, mode, stderr, strongroom, text, variables};
+
+/// What it takes to log in through the proxy.
+const LOGIN: [&str; 6] =
+    ["SSL_CERT_FILE", "HTTPS_PROXY", "AZURE_KEYVAULT_URL", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_has_the_secrets_of_a_vault_and_its_own_exit_code() {
@@ -22,30 +26,38 @@ async fn a_program_has_the_secrets_of_a_vault_and_its_own_exit_code() {
         client.set_secret(&format!("many-{number}"), "v").await;
     }
     let known = variables(&dev.folder.join("strongroom-proxy.env"));
-    let run = |arguments: &[&str], without: &[&str]| {
+    let command = |verb: &str, arguments: &[&str], without: &[&str]| {
         let mut command: Command = strongroom();
-        command.arg("run").args(arguments);
-        for name in [
-            "SSL_CERT_FILE",
-            "HTTPS_PROXY",
-            "AZURE_KEYVAULT_URL",
-            "AZURE_TENANT_ID",
-            "AZURE_CLIENT_ID",
-            "AZURE_CLIENT_SECRET",
-        ] {
-            command.env(name, &known[name]);
-        }
-        for name in without {
-            command.env_remove(name);
+        command.arg(verb).args(arguments);
+        for name in LOGIN.iter().filter(|name| !without.contains(name)) {
+            command.env(name, &known[*name]);
         }
         command.output().unwrap()
     };
+    let run = |arguments: &[&str], without: &[&str]| command("run", arguments, without);
     let script = "printf '%s|%s|%s' \"$API_KEY\" \"$SMTP_PASSWORD\" \"$PLAIN_ONE\"; exit 7";
     let output = run(&["--org", "org-1", "--", "sh", "-c", script], &[]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "own|two\nlines|", "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(7));
     let all = run(&["--", "sh", "-c", "printf '%s|%s|%s' \"$PLAIN_ONE\" \"$GLOBAL__API_KEY\" \"$MANY_29\""], &[]);
     assert_eq!(String::from_utf8_lossy(&all.stdout), "plain|of all|v", "{}", stderr(&all));
+
+    // Files with references to the same secrets.
+    let file = folder.path().join("template");
+    let reference = "@Microsoft.KeyVault(SecretUri=https://dev.vault.azure.net/secrets/org-1--api-key)";
+    std::fs::write(&file, format!("a=vault://plain-one\nb=\"{reference}\"\nc={reference},vault://plain-one.\n"))
+        .unwrap();
+    let render = |arguments: &[&str]| command("render", arguments, &[]);
+    let rendered = render(&[text(&file)]);
+    let wanted = "a=plain\nb=\"own\"\nc=own,plain.\n";
+    assert_eq!(String::from_utf8_lossy(&rendered.stdout), wanted, "{}", stderr(&rendered));
+    let output = folder.path().join("rendered");
+    assert!(render(&[text(&file), "-o", text(&output)]).status.success());
+    assert_eq!((std::fs::read_to_string(&output).unwrap().as_str(), mode(&output)), (wanted, 0o600));
+    std::fs::write(&file, "x=vault://absent").unwrap();
+    let refused = render(&[text(&file)]);
+    assert!(!refused.status.success() && stderr(&refused).contains("vault://absent"), "{}", stderr(&refused));
+    assert!(refused.stdout.is_empty(), "nothing half-made is printed");
 
     let refused = run(&["--", "no-such-program-anywhere"], &[]);
     assert!(stderr(&refused).contains("no-such-program-anywhere could not be started"), "{}", stderr(&refused));

@@ -192,7 +192,7 @@ async fn carry_out(client: &Arc<ConfigClient>, tasks: Vec<Task>) -> Result<(), S
 }
 
 /// A file's text; `-` is standard input.
-pub(super) fn read_text(file: &Path) -> Result<String, String> {
+pub(in crate::commands) fn read_text(file: &Path) -> Result<String, String> {
     let named = |fault: std::io::Error| format!("{}: {fault}", file.display());
     if file != Path::new("-") {
         return std::fs::read_to_string(file).map_err(named);

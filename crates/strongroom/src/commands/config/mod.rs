@@ -18,6 +18,7 @@ use crate::cli::{ConfigCommand, KeyArgs, Output};
 use crate::serve::{Config, EXAMPLE};
 
 use super::show;
+pub(super) use files::read_text;
 pub(crate) use formats::Format;
 pub(crate) use store::StoreArgs;
 
@@ -121,7 +122,7 @@ fn tags(pairs: &[String]) -> Result<BTreeMap<String, Option<String>>, String> {
 fn read_value(value: Option<String>, file: Option<&std::path::Path>) -> Result<String, String> {
     match (value, file) {
         (Some(value), None) => Ok(value),
-        (None, Some(file)) => files::read_text(file),
+        (None, Some(file)) => read_text(file),
         _ => Err("give the value as an argument, or --value-file FILE (- is standard input)".to_owned()),
     }
 }
