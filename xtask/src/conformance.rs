@@ -29,6 +29,8 @@ pub(crate) fn run(steps: &mut Steps) {
     if !built {
         return;
     }
+    // As the README has it: without naming the program.
+    steps.command("the README's first command", "cargo", &["run", "--release", "--locked", "--", "--version"], &[]);
     let data = PathBuf::from("target/conformance-data");
     drop(fs::remove_dir_all(&data));
     let server = match Running::start(&data) {
