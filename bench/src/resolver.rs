@@ -7,7 +7,7 @@ use strongroom_crypto::AeadKey;
 use strongroom_store::clock::ManualClock;
 use strongroom_store::vault::NewVersion;
 use strongroom_store::{Cx, Engine, Installation, MemoryRecords, SoftwareProvider, Time, Vault};
-use strongroom_toolkit::secrets::{ResolverOptions, SecretResolver};
+use strongroom::secrets::{ResolverOptions, SecretResolver};
 use strongroom_wire::attributes::Recovery;
 use strongroom_wire::ids::{ObjectName, VaultName};
 

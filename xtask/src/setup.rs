@@ -14,6 +14,14 @@ const PACKAGES: &[(&str, Shows)] = &[
     ("python3-venv", Shows::File("/usr/share/doc/python3-venv")),
     // *.localhost resolves to loopback with it, as it does on Ubuntu and Fedora.
     ("libnss-myhostname", Shows::File("/usr/share/doc/libnss-myhostname")),
+    // Where keys and secrets can live.
+    ("redis-server", Shows::Program("redis-server")),
+    ("softhsm2", Shows::Program("softhsm2-util")),
+    ("opensc", Shows::Program("pkcs11-tool")),
+    ("swtpm", Shows::Program("swtpm")),
+    ("swtpm-tools", Shows::Program("swtpm_setup")),
+    ("tpm2-tools", Shows::Program("tpm2_getcap")),
+    ("openssh-client", Shows::Program("ssh-add")),
     // The conformance suites. A JDK has keytool, too, which reads the trust store for Java.
     ("nodejs", Shows::Program("node")),
     ("npm", Shows::Program("npm")),

@@ -8,7 +8,7 @@ use strongroom_backends::azure::{AzureVault, AzureVaultOptions};
 use strongroom_server::clock::Clock as _;
 use strongroom_store::vault::{Body, Listing, Target};
 use strongroom_store::{Cx, Vault};
-use strongroom_toolkit::secrets::{GLOBAL, SecretName, SecretValue};
+use strongroom::secrets::{GLOBAL, SecretName, SecretValue};
 use strongroom_wire::ids::{Kind, ObjectName};
 use tokio::task::JoinSet;
 

@@ -5,7 +5,7 @@
 //! # use std::sync::Arc;
 //! # use strongroom_store::{Cx, Engine, Installation, MemoryRecords, SoftwareProvider, Time, Vault, clock::ManualClock};
 //! # use strongroom_store::vault::NewVersion;
-//! use strongroom_toolkit::secrets::{ResolverOptions, SecretResolver};
+//! use strongroom::secrets::{ResolverOptions, SecretResolver};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # let key = strongroom_crypto::AeadKey::generate()?;

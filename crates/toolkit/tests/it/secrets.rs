@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
-use strongroom_toolkit::secrets::{
+use strongroom::secrets::{
     ConfigResolver, ConfigValue, HealthStatus, LocalSecrets, ResolverOptions, SecretError, SecretResolver, SettingKind,
     StaticSettings,
 };
