@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use strongroom::secrets::{ResolverOptions, SecretResolver};
 use strongroom_crypto::AeadKey;
 use strongroom_store::clock::ManualClock;
 use strongroom_store::vault::NewVersion;
 use strongroom_store::{Cx, Engine, Installation, MemoryRecords, SoftwareProvider, Time, Vault};
-use strongroom::secrets::{ResolverOptions, SecretResolver};
 use strongroom_wire::attributes::Recovery;
 use strongroom_wire::ids::{ObjectName, VaultName};
 

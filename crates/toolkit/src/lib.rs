@@ -4,3 +4,5 @@
 //! fallback from a tenant to all, a cache, and local fallback for development.
 
 pub mod secrets;
+
+pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};

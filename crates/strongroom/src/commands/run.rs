@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
 use std::sync::Arc;
 
+use strongroom::secrets::{GLOBAL, SecretName, SecretValue};
 use strongroom_backends::azure::{AzureVault, AzureVaultOptions};
 use strongroom_server::clock::Clock as _;
 use strongroom_store::vault::{Body, Listing, Target};
 use strongroom_store::{Cx, Vault};
-use strongroom::secrets::{GLOBAL, SecretName, SecretValue};
 use strongroom_wire::ids::{Kind, ObjectName};
 use tokio::task::JoinSet;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use strongroom::secrets::{ResolverOptions, SecretResolver};
 use strongroom_crypto::AeadKey;
 use strongroom_store::clock::{Clock as _, ManualClock};
 use strongroom_store::records::{Batch, Record, RecordKey, RecordsError, Scan};
 use strongroom_store::vault::{Change, NewVersion, Target};
 use strongroom_store::{Cx, Engine, Installation, MemoryRecords, Records, SoftwareProvider, Time, Vault};
-use strongroom::secrets::{ResolverOptions, SecretResolver};
 use strongroom_wire::attributes::{AttributesChange, Recovery};
 use strongroom_wire::ids::{Kind, ObjectName, VaultName};
 

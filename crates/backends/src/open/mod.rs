@@ -1,0 +1,175 @@
+//! [`open`]: a vault by its URI, from code, configuration or the command line.
+//!
+//! | URI | what it is |
+//! |---|---|
+//! | `memory:` | in this process, gone with it |
+//! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
+//!
+//! All but `azure:` take `vault=NAME` in their query: several vaults can lie in one place.
+
+mod embedded;
+mod uri;
+
+use std::sync::Arc;
+
+use strongroom_store::Vault;
+use strongroom_wire::Sensitive;
+use strongroom_wire::ids::VaultName;
+use tokio::task::JoinError;
+
+pub use embedded::Embedded;
+pub use uri::VaultUri;
+
+/// What a URI can begin with, for messages.
+const KNOWN: &str = "a vault's URI begins with memory:, azure: or https:";
+
+/// The vault that is meant when the URI names none.
+const DEFAULT_VAULT: &str = "default";
+
+/// What a URI does not hold.
+#[derive(Default)]
+pub struct OpenOptions {
+    /// Opens what is sealed with a passphrase, or logs in at a token. It comes before what the URI
+    /// names; without both, the variable `STRONGROOM_PASSPHRASE` counts.
+    pub passphrase: Option<Sensitive<String>>,
+    /// Gives tokens for `azure:`. It comes before everything else that could.
+    #[cfg(feature = "azure")]
+    pub credential: Option<Arc<dyn azure_core::credentials::TokenCredential>>,
+    /// The HTTP client for `azure:`; one for a whole process pools connections best.
+    #[cfg(feature = "azure")]
+    pub http: Option<reqwest::Client>,
+}
+
+/// Why a vault could not be opened. The text says what to do, and holds no secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The URI or what it names cannot be used.
+    #[error("{0}")]
+    Uri(String),
+    /// The passphrase or PIN is missing.
+    #[error("{0}")]
+    Passphrase(String),
+    /// The passphrase, PIN or credential is not accepted.
+    #[error("{0}")]
+    Refused(String),
+    /// This build was made without it.
+    #[error("this build of Strongroom cannot open {0}: vaults; build it with --features {0}")]
+    NotBuilt(&'static str),
+    /// What is there cannot be read, or there is nothing.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl OpenError {
+    fn uri(why: &str) -> Self {
+        Self::Uri(why.to_owned())
+    }
+
+    /// From whatever lies below.
+    pub(crate) fn unavailable(fault: impl std::fmt::Display) -> Self {
+        Self::Unavailable(fault.to_string())
+    }
+}
+
+impl From<JoinError> for OpenError {
+    fn from(fault: JoinError) -> Self {
+        Self::unavailable(fault)
+    }
+}
+
+/// Opens a vault by its URI, with what the environment gives.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn open(uri: &str) -> Result<Arc<dyn Vault>, OpenError> {
+    open_with(uri, OpenOptions::default()).await
+}
+
+/// Opens a vault by its URI.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn open_with(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
+    let parsed = VaultUri::parse(uri)?;
+    match parsed.scheme() {
+        "azure" | "https" => open_azure(uri, options),
+        _ => {
+            let name = VaultName::parse(parsed.get("vault").unwrap_or(DEFAULT_VAULT));
+            let name = name.map_err(|error| OpenError::Uri(error.message))?;
+            Ok(open_embedded(&parsed, &options).await?.vault(name))
+        }
+    }
+}
+
+/// Opens the place that a URI names, with all its vaults: everything but `azure:`.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn open_embedded(uri: &VaultUri, _options: &OpenOptions) -> Result<Embedded, OpenError> {
+    match uri.scheme() {
+        "memory" => {
+            uri.only(&["vault"])?;
+            Embedded::in_memory().await
+        }
+        _ => Err(OpenError::uri(KNOWN)),
+    }
+}
+
+#[cfg(feature = "azure")]
+fn open_azure(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
+    use crate::azure::{AzureVault, AzureVaultOptions};
+    let url = uri.strip_prefix("azure:").unwrap_or(uri).to_owned();
+    let credential = options.credential.ok_or_else(|| OpenError::Refused("azure: needs a credential".to_owned()))?;
+    let http = match options.http {
+        Some(http) => http,
+        None => {
+            let client = reqwest::Client::builder().https_only(true).redirect(reqwest::redirect::Policy::none());
+            client.build().map_err(OpenError::unavailable)?
+        }
+    };
+    let vault = AzureVault::new(AzureVaultOptions { url, credential, http });
+    Ok(Arc::new(vault.map_err(|error| OpenError::Uri(error.message))?))
+}
+
+#[cfg(not(feature = "azure"))]
+fn open_azure(_uri: &str, _options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
+    Err(OpenError::NotBuilt("azure"))
+}
+
+/// Now, for what is written when a place is first used: everything later takes its time from the
+/// call's context.
+#[expect(clippy::disallowed_methods, reason = "a place is opened without a context")]
+pub(crate) fn now() -> strongroom_store::Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    strongroom_store::Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl OpenOptions {
+    /// The passphrase or PIN: given in code, or in the file that the query's `from` names
+    /// (its first line), or in `STRONGROOM_PASSPHRASE`.
+    ///
+    /// # Errors
+    /// [`OpenError::Passphrase`], which names the ways to give it.
+    #[expect(clippy::disallowed_methods, reason = "the one variable that opens vaults")]
+    pub(crate) fn passphrase(&self, uri: &VaultUri, from: &str) -> Result<Sensitive<String>, OpenError> {
+        if let Some(given) = &self.passphrase {
+            return Ok(given.duplicate());
+        }
+        if let Some(file) = uri.get(from) {
+            let text = std::fs::read_to_string(file).map(zeroize::Zeroizing::new);
+            let text = text.map_err(|fault| OpenError::Passphrase(format!("{file}: {fault}")))?;
+            let line = text.lines().next().filter(|line| !line.is_empty());
+            let line = line.ok_or_else(|| OpenError::Passphrase(format!("{file}: its first line is empty")))?;
+            return Ok(Sensitive::new(line.to_owned()));
+        }
+        match std::env::var("STRONGROOM_PASSPHRASE") {
+            Ok(text) if !text.is_empty() => Ok(Sensitive::new(text)),
+            _ => Err(OpenError::Passphrase(format!(
+                "{}: needs a passphrase: put it into a file and name that with ?{from}=FILE, or into the variable \
+                 STRONGROOM_PASSPHRASE",
+                uri.scheme()
+            ))),
+        }
+    }
+}
