@@ -12,15 +12,19 @@ use std::process::ExitCode;
 use steps::Steps;
 
 const USAGE: &str = "\
-cargo xtask test           format, lints, crate chain, all tests, conformance suites
-cargo xtask test --quick   the same without the conformance suites
-cargo xtask conformance    the conformance suites alone, against the release binary
-cargo xtask crash [N]      the crash harness with N cycles (default 200)
-cargo xtask bench          what the server reaches, against the machine's limits (--quick: two minutes)
-cargo xtask fuzz [SECONDS] each fuzz target for so long (default 600), with cargo-fuzz and a nightly toolchain
-cargo xtask deny           licences and sources of dependencies (cargo-deny)
-cargo xtask setup          install what the tests need (Debian, as root)
+cargo xtask test                  format, lints, crate chain, all tests, conformance suites
+cargo xtask test --quick          the same without the conformance suites
+cargo xtask conformance           the conformance suites alone, against the release binary
+cargo xtask integration [FILTER]  the tests against real servers, stores, tokens and programs: azure, redis, pkcs11 …
+cargo xtask crash [N]             the crash harness with N cycles (default 200)
+cargo xtask bench                 what the server reaches, against the machine's limits (--quick: two minutes)
+cargo xtask fuzz [SECONDS]        each fuzz target for so long (default 600), with cargo-fuzz and a nightly toolchain
+cargo xtask deny                  licences and sources of dependencies (cargo-deny)
+cargo xtask setup                 install what the tests need (Debian, as root)
 ";
+
+/// Fewer than that, and something has been lost.
+const LEAST_INTEGRATION_TESTS: usize = 151;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +38,10 @@ fn main() -> ExitCode {
         }
         ["test", "--quick"] => checks(&mut steps),
         ["conformance"] => conformance::run(&mut steps),
+        ["integration", rest @ ..] => {
+            let list = ["test", "--workspace", "--locked", "--test", "it"];
+            steps.command("integration tests", "cargo", &[&list[..], rest].concat(), &[]);
+        }
         ["crash", rest @ ..] => {
             let cycles = rest.first().copied().unwrap_or("200");
             steps.command(
@@ -94,6 +102,20 @@ fn checks(steps: &mut Steps) {
     tests(steps);
 }
 
+/// The tests of `tests/it` of each crate: those that talk to real servers, stores, tokens and
+/// programs.
+fn integration_tests() -> Result<usize, String> {
+    let list = ["test", "--workspace", "--locked", "--quiet", "--test", "it", "--", "--list"];
+    let output = std::process::Command::new("cargo").args(list).output().map_err(|fault| fault.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let count = text.lines().filter(|line| line.ends_with(": test")).count();
+    println!("{count} integration tests");
+    if count < LEAST_INTEGRATION_TESTS {
+        return Err(format!("{count} are fewer than {LEAST_INTEGRATION_TESTS}: have some been left out?"));
+    }
+    Ok(count)
+}
+
 /// All tests; each that said that it could not run here is counted by name.
 fn tests(steps: &mut Steps) {
     let folder = std::env::current_dir().unwrap_or_default();
@@ -101,6 +123,7 @@ fn tests(steps: &mut Steps) {
     drop(std::fs::remove_file(&file));
     let skipped = [("STRONGROOM_SKIPPED", file.to_str().unwrap_or_default())];
     steps.command("tests", "cargo", &["test", "--workspace", "--locked", "--no-fail-fast"], &skipped);
+    steps.check("integration tests, counted", || integration_tests().map(drop));
     let lines = std::fs::read_to_string(&file).unwrap_or_default();
     for (what, why) in lines.lines().filter_map(|line| line.split_once(": ")) {
         steps.note_skipped(what, why);
