@@ -50,13 +50,24 @@ fn main() {
         ["raw"] => raw::run(),
         ["storage", folder] => storage::run(folder),
         ["fill", folder, count] => million::fill(folder, count.parse().unwrap()),
+        ["toolkit"] => toolkit(),
         [program] => measure(program, true),
         [program, "--quick"] => measure(program, false),
         _ => {
-            eprintln!("usage: strongroom-bench PATH-OF-STRONGROOM [--quick]   (--quick: without the million secrets)");
+            eprintln!(
+                "usage: strongroom-bench PATH-OF-STRONGROOM [--quick] | toolkit   (--quick: without the million secrets)"
+            );
             std::process::exit(2);
         }
     }
+}
+
+/// What a program has that links the toolkit: no server is needed.
+fn toolkit() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut report = Report::new();
+    runtime.block_on(resolver::measure(&mut report));
+    report.print();
 }
 
 fn measure(program: &str, whole: bool) {
