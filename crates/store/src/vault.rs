@@ -270,3 +270,22 @@ pub trait Vault: Send + Sync {
     /// Re-creates an object from a blob of [`Vault::backup`], names and versions as they were.
     async fn restore(&self, cx: &Cx, kind: Kind, blob: &[u8]) -> Result<Object, Error>;
 }
+
+/// Most objects in a page (REST reference).
+const LARGEST_PAGE: usize = 25;
+
+/// All objects of a list, page after page: for vaults whose lists fit into memory.
+///
+/// # Errors
+/// Those of [`Vault::list`].
+pub async fn list_all(vault: &dyn Vault, cx: &Cx, listing: &Listing) -> Result<Vec<Object>, Error> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = vault.list(cx, listing, LARGEST_PAGE, after.as_ref()).await?;
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(all),
+        }
+    }
+}

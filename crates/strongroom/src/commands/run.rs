@@ -7,7 +7,7 @@ use std::sync::Arc;
 use strongroom::secrets::{GLOBAL, SecretName, SecretValue};
 use strongroom_backends::azure::{AzureVault, AzureVaultOptions};
 use strongroom_server::clock::Clock as _;
-use strongroom_store::vault::{Body, Listing, Target};
+use strongroom_store::vault::{Body, Listing, Target, list_all};
 use strongroom_store::{Cx, Vault};
 use strongroom_wire::ids::{Kind, ObjectName};
 use tokio::task::JoinSet;
@@ -43,16 +43,9 @@ pub(crate) async fn run(arguments: Run) -> Outcome {
 }
 
 async fn names(vault: &dyn Vault) -> Result<Vec<ObjectName>, String> {
-    let (cx, mut all, mut after) = (Cx::system(SystemClock.now()), Vec::new(), None);
-    loop {
-        let page = vault.list(&cx, &Listing::Live(Kind::Secret), 25, after.as_ref()).await;
-        let page = page.map_err(|error| error.message)?;
-        all.extend(page.items.into_iter().filter(|item| item.attributes.enabled).map(|item| item.name));
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(all),
-        }
-    }
+    let all = list_all(vault, &Cx::system(SystemClock.now()), &Listing::Live(Kind::Secret)).await;
+    let all = all.map_err(|error| error.message)?.into_iter();
+    Ok(all.filter(|item| item.attributes.enabled).map(|item| item.name).collect())
 }
 
 /// The variables, and the secrets that they come from. With an organisation: its own and those for

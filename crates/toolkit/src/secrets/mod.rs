@@ -33,7 +33,7 @@ mod settings;
 use std::sync::Arc;
 
 use strongroom_store::clock::Clock;
-use strongroom_store::vault::{Body, Listing, Target};
+use strongroom_store::vault::{Body, Listing, Target, list_all};
 use strongroom_store::{Cx, Vault};
 use strongroom_wire::Sensitive;
 use strongroom_wire::ids::{Kind, ObjectName};
@@ -149,21 +149,12 @@ impl SecretResolver {
         let names = [SecretName::of_org(org, key), SecretName::global(key)];
         for name in &names {
             let object = name.object()?;
-            let mut versions = Vec::new();
-            let mut after = None;
-            loop {
-                let listing = Listing::Versions(Kind::Secret, object.clone());
-                let page = match self.vault.list(&self.cx(), &listing, 25, after.as_ref()).await {
-                    Ok(page) => page,
-                    Err(fault) if SecretError::is_absence(&fault) => break,
-                    Err(fault) => return Err(SecretError::from_vault(name, &fault)),
-                };
-                versions.extend(page.items.into_iter().map(|item| (item.attributes.created, item.version)));
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
-            }
+            let listing = Listing::Versions(Kind::Secret, object.clone());
+            let mut versions: Vec<_> = match list_all(&*self.vault, &self.cx(), &listing).await {
+                Ok(all) => all.into_iter().map(|item| (item.attributes.created, item.version)).collect(),
+                Err(fault) if SecretError::is_absence(&fault) => Vec::new(),
+                Err(fault) => return Err(SecretError::from_vault(name, &fault)),
+            };
             if versions.is_empty() {
                 continue;
             }
