@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod config;
+mod practice;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
@@ -70,6 +72,18 @@ pub(crate) enum Verb {
     /// The keys that seal the store.
     #[command(subcommand)]
     Seal(SealCommand),
+    /// Do vaults keep to good practice?
+    #[command(subcommand)]
+    Compliance(ComplianceCommand),
+    /// Secrets in files that should refer to them.
+    #[command(subcommand)]
+    Lint(LintCommand),
+    /// Versions of secrets.
+    #[command(subcommand)]
+    Versions(VersionsCommand),
+    /// What Azure would charge.
+    #[command(subcommand)]
+    Cost(CostCommand),
     /// Read every record of the store and say whether any is damaged.
     Check(Which),
 }

@@ -56,6 +56,10 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Role(command) => commands::role(command).await,
         Verb::Application(command) => commands::application(command).await,
         Verb::Seal(command) => commands::seal(command).await,
+        Verb::Compliance(command) => commands::practice::compliance(command).await,
+        Verb::Lint(command) => commands::practice::lint(command),
+        Verb::Versions(command) => commands::practice::versions(command).await,
+        Verb::Cost(command) => commands::practice::cost(command),
         Verb::Check(which) => commands::check(which).await,
     }
 }

@@ -1,8 +1,10 @@
 //! What an application links.
 //!
 //! [`secrets`]: the secrets of a multi-tenant application, from any [`strongroom_store::Vault`], with
-//! fallback from a tenant to all, a cache, and local fallback for development.
+//! fallback from a tenant to all, a cache, and local fallback for development. [`practice`]: what vaults
+//! and settings had better not do.
 
+pub mod practice;
 pub mod secrets;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};

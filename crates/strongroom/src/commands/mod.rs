@@ -2,9 +2,11 @@
 
 pub(crate) mod config;
 mod login;
+pub(crate) mod practice;
 pub(crate) mod render;
 pub(crate) mod run;
 mod show;
+mod vault_uri;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

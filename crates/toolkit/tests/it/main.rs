@@ -8,5 +8,6 @@
     reason = "tests"
 )]
 
+mod practice;
 mod secrets;
 mod support;
