@@ -118,7 +118,7 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
     let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
     let provider: Arc<dyn KeyProvider> = Arc::new(provider);
     let stores = ConfigStores::new(Arc::clone(&records), settings.vaults_on_demand);
-    let installation = Installation::with_earlier_backup_key(Arc::clone(&records), provider, backup_key, earlier);
+    let installation = Installation::with(Arc::clone(&records), provider, backup_key, earlier, None);
     let directory = Directory::open(records, settings.site, now).await.map_err(|error| error.message)?;
     let http = reqwest::Client::builder()
         .https_only(true)

@@ -70,7 +70,10 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         for (version, stored) in content.versions {
             let belongs = match &stored.body {
                 StoredBody::Secret { .. } => kind == Kind::Secret,
-                StoredBody::Key(key) => kind == Kind::Key && key.hardware == self.shared.provider.is_hardware(),
+                StoredBody::Key(key) => {
+                    kind == Kind::Key
+                        && self.shared.custodian(key.hardware).is_some_and(|(_, there)| there == key.hardware)
+                }
             };
             if !belongs {
                 return Err(refused(kind));

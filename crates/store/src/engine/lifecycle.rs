@@ -112,9 +112,9 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             let handles = self.add_versions(&mut batch, kind, &folded).await?;
             match self.shared.records.commit(batch).await {
                 Ok(_) => {
-                    for (version, handle) in handles {
+                    for (version, hardware, handle) in handles {
                         self.shared.loaded.remove(&(self.vault.clone(), folded.clone(), version));
-                        self.shared.provider.destroy(&handle).await.map_err(provider_error)?;
+                        self.custodian(hardware)?.0.destroy(&handle).await.map_err(provider_error)?;
                     }
                     return Ok(());
                 }
@@ -131,7 +131,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         batch: &mut Batch,
         kind: Kind,
         folded: &str,
-    ) -> Result<Vec<(Version, Sensitive<Vec<u8>>)>, Error> {
+    ) -> Result<Vec<(Version, bool, Sensitive<Vec<u8>>)>, Error> {
         let prefix = self.keys.versions_prefix(kind, folded);
         let mut handles = Vec::new();
         let mut after: Option<RecordKey> = None;
@@ -143,7 +143,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 let version = key.as_str().strip_prefix(&prefix).and_then(Version::parse);
                 if let (StoredBody::Key(stored), Some(version)) = (stored.body, version) {
                     let Base64Url(handle) = stored.handle.expose();
-                    handles.push((version, Sensitive::new(handle.clone())));
+                    handles.push((version, stored.hardware, Sensitive::new(handle.clone())));
                 }
                 batch.delete(key.clone());
             }

@@ -47,6 +47,8 @@ const STRIPES: usize = 256;
 pub struct Installation<R, P> {
     records: R,
     provider: P,
+    /// For keys in hardware, when `provider` keeps them in software.
+    hardware: Option<Arc<dyn KeyProvider>>,
     backup_key: AeadKey,
     earlier_backup_key: Option<AeadKey>,
     loaded: quick_cache::sync::Cache<(VaultName, String, Version), Arc<dyn LoadedKey>>,
@@ -57,18 +59,32 @@ impl<R: Records, P: KeyProvider> Installation<R, P> {
     /// `backup_key` seals backup blobs: installations that hold the same one can restore each
     /// other's.
     pub fn new(records: R, provider: P, backup_key: AeadKey) -> Arc<Self> {
-        Self::with_earlier_backup_key(records, provider, backup_key, None)
+        Self::with(records, provider, backup_key, None, None)
     }
 
-    /// The same; backups that `earlier` sealed are opened, too.
-    pub fn with_earlier_backup_key(
+    /// The same; backups that `earlier` sealed are opened, too, and keys that are asked for in
+    /// hardware are with `hardware`.
+    pub fn with(
         records: R,
         provider: P,
         backup_key: AeadKey,
         earlier: Option<AeadKey>,
+        hardware: Option<Arc<dyn KeyProvider>>,
     ) -> Arc<Self> {
         let loaded = quick_cache::sync::Cache::new(KEPT_KEYS);
-        Arc::new(Self { records, provider, backup_key, earlier_backup_key: earlier, loaded, decoded: Decoded::new() })
+        let decoded = Decoded::new();
+        Arc::new(Self { records, provider, hardware, backup_key, earlier_backup_key: earlier, loaded, decoded })
+    }
+
+    /// Who keeps keys of that kind, and are they in hardware there: a custodian that has nothing but
+    /// hardware keeps all of them.
+    fn custodian(&self, hardware: bool) -> Option<(&dyn KeyProvider, bool)> {
+        match &self.hardware {
+            _ if self.provider.is_hardware() => Some((&self.provider, true)),
+            Some(provider) if hardware => Some((&**provider, true)),
+            None if hardware => None,
+            _ => Some((&self.provider, false)),
+        }
     }
 
     /// The store.
@@ -108,6 +124,16 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     /// Changes what is promised for objects deleted from now on.
     pub fn set_recovery(&self, recovery: Recovery) {
         self.recovery.store(Arc::new(recovery));
+    }
+
+    /// Who keeps keys of that kind, and are they in hardware there.
+    fn custodian(&self, hardware: bool) -> Result<(&dyn KeyProvider, bool), Error> {
+        self.shared.custodian(hardware).ok_or_else(|| {
+            Error::bad_parameter(
+                "This vault has no HSM, so it keeps keys in software: use kty RSA or EC. For RSA-HSM and EC-HSM an \
+                 HSM has to be configured for the vault (a key provider such as PKCS#11 in the server's configuration)",
+            )
+        })
     }
 
     async fn read_record(&self, key: &RecordKey) -> Result<Option<Record>, Error> {
@@ -199,7 +225,7 @@ fn as_found<T>(found: Option<&(T, u64)>) -> Expected {
 impl<R: Records, P: KeyProvider> Vault for Engine<R, P> {
     fn offers(&self) -> Offers {
         let keys = self.shared.provider.offers();
-        Offers { keys, hardware_keys: self.shared.provider.is_hardware(), rotation: true, backup: true }
+        Offers { keys, hardware_keys: self.shared.custodian(true).is_some(), rotation: true, backup: true }
     }
 
     async fn get(&self, _cx: &Cx, target: &Target) -> Result<Object, Error> {

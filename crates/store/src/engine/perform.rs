@@ -47,7 +47,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             return Ok(loaded);
         }
         let handle = Sensitive::new(key.handle.expose().0.clone());
-        let loaded = self.shared.provider.load(&handle).await.map_err(provider_error)?;
+        let loaded = self.custodian(key.hardware)?.0.load(&handle).await.map_err(provider_error)?;
         self.shared.loaded.insert(id, Arc::clone(&loaded));
         Ok(loaded)
     }

@@ -14,6 +14,13 @@ use crate::provider::{KeyProvider, ProvidedKey};
 use crate::records::{Batch, Expected, Records, RecordsError};
 use crate::vault::{Change, NewAttributes, NewVersion, Object, Target};
 
+/// New material for a key that is rotated.
+struct Made {
+    spec: KeySpec,
+    hardware: bool,
+    key: ProvidedKey,
+}
+
 impl<R: Records, P: KeyProvider> Engine<R, P> {
     pub(super) async fn write_new(&self, cx: &Cx, name: &ObjectName, new: NewVersion) -> Result<Object, Error> {
         let kind = new.kind();
@@ -30,36 +37,26 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 self.commit_new(cx, kind, name, stored).await
             }
             NewVersion::Key { spec, hardware, key_ops, with } => {
-                self.check_new_key(hardware, key_ops.as_deref(), &with)?;
-                let made = self.shared.provider.generate(spec).await.map_err(provider_error)?;
-                self.commit_new_key(cx, name, made, key_ops, with).await
+                let (custodian, hardware) = self.custodian(hardware)?;
+                check_new_key(key_ops.as_deref(), &with)?;
+                let made = custodian.generate(spec).await.map_err(provider_error)?;
+                self.commit_new_key(cx, name, (made, hardware), key_ops, with).await
             }
             NewVersion::ImportedKey { jwk, hardware, key_ops, with } => {
-                self.check_new_key(hardware, key_ops.as_deref(), &with)?;
-                let made = self.shared.provider.import(jwk).await.map_err(provider_error)?;
-                self.commit_new_key(cx, name, made, key_ops, with).await
+                let (custodian, hardware) = self.custodian(hardware)?;
+                check_new_key(key_ops.as_deref(), &with)?;
+                let made = custodian.import(jwk).await.map_err(provider_error)?;
+                self.commit_new_key(cx, name, (made, hardware), key_ops, with).await
             }
             NewVersion::RotatedKey => self.rotate(cx, name, None).await,
         }
-    }
-
-    fn check_new_key(&self, hardware: bool, key_ops: Option<&[KeyOp]>, with: &NewAttributes) -> Result<(), Error> {
-        if hardware != self.shared.provider.is_hardware() {
-            return Err(Error::bad_parameter(
-                "This vault has no HSM, so it keeps keys in software: use kty RSA or EC. For RSA-HSM and EC-HSM an \
-                 HSM has to be configured for the vault (a key provider such as PKCS#11 in the server's configuration)",
-            ));
-        }
-        check_key_ops(key_ops)?;
-        check_not_exportable(&with.attributes)?;
-        check_tags(with.tags.as_ref(), keys::MAX_TAG_CHARS)
     }
 
     async fn commit_new_key(
         &self,
         cx: &Cx,
         name: &ObjectName,
-        made: ProvidedKey,
+        (made, hardware): (ProvidedKey, bool),
         key_ops: Option<Vec<KeyOp>>,
         with: NewAttributes,
     ) -> Result<Object, Error> {
@@ -67,7 +64,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         let key = StoredKey {
             key_ops: key_ops.unwrap_or_else(|| default_key_ops(&public)),
             public,
-            hardware: self.shared.provider.is_hardware(),
+            hardware,
             handle: Sensitive::new(Base64Url(handle.expose().clone())),
         };
         let stored = new_version(cx.now, with, StoredBody::Key(key));
@@ -79,12 +76,17 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 Ok(object)
             }
             Err(error) => {
-                // Nothing refers to the new material; a failure to remove it changes nothing for the caller.
-                if let Err(fault) = self.shared.provider.destroy(&handle).await {
-                    tracing::warn!(%fault, "an unused key was left with its provider");
-                }
+                self.discard(hardware, &handle).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Removes material that nothing refers to; a failure changes nothing for the caller.
+    async fn discard(&self, hardware: bool, handle: &Sensitive<Vec<u8>>) {
+        let Ok((custodian, _)) = self.custodian(hardware) else { return };
+        if let Err(fault) = custodian.destroy(handle).await {
+            tracing::warn!(%fault, "an unused key was left with its provider");
         }
     }
 
@@ -127,13 +129,28 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     /// key's rotation is still due then: a second caller with the same `due` finds nothing to do
     /// and gets the current version.
     pub(super) async fn rotate(&self, cx: &Cx, name: &ObjectName, due: Option<i64>) -> Result<Object, Error> {
-        let kind = Kind::Key;
-        let folded = name.folded();
         // Made before others have to wait: an RSA key takes a second.
         let mut made = match due {
             None => Some(self.made_like_latest(name).await?),
             Some(_) => None,
         };
+        let rotated = self.rotate_to(cx, name, due, &mut made).await;
+        if let Some(Made { hardware, key, .. }) = made {
+            self.discard(hardware, &key.handle).await;
+        }
+        rotated
+    }
+
+    /// Takes what was made when it fits; what is there afterwards was not used.
+    async fn rotate_to(
+        &self,
+        cx: &Cx,
+        name: &ObjectName,
+        due: Option<i64>,
+        made: &mut Option<Made>,
+    ) -> Result<Object, Error> {
+        let kind = Kind::Key;
+        let folded = name.folded();
         let _in_line = self.lock(kind, name).await;
         for _ in 0..TRIES {
             let (before, revision) = self.live_head(kind, name).await?;
@@ -146,10 +163,13 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 return Err(internal("a key's record holds no key", &folded));
             };
             let spec = old.spec().ok_or_else(|| internal("a key's size is unknown", &folded))?;
-            let (_, key) = match made.take() {
-                Some(kept) if kept.0 == spec => kept,
-                _ => (spec, self.shared.provider.generate(spec).await.map_err(provider_error)?),
-            };
+            if made.as_ref().is_none_or(|made| (made.spec, made.hardware) != (spec, old.hardware)) {
+                let fresh = self.make(spec, old.hardware).await?;
+                if let Some(unfit) = made.replace(fresh) {
+                    self.discard(unfit.hardware, &unfit.key.handle).await;
+                }
+            }
+            let Some(Made { key, hardware, .. }) = made.as_ref() else { continue };
             let now = cx.now.seconds();
             let expiry = before.policy.as_ref().and_then(|policy| policy.expiry_time);
             let stored = StoredVersion {
@@ -162,7 +182,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 body: StoredBody::Key(StoredKey {
                     public: key.public.clone(),
                     key_ops: old.key_ops,
-                    hardware: old.hardware,
+                    hardware: *hardware,
                     handle: Sensitive::new(Base64Url(key.handle.expose().clone())),
                 }),
             };
@@ -184,10 +204,12 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             batch.put(self.keys.live(kind, &folded), encode(&head)?);
             match self.shared.records.commit(batch).await {
                 Ok(_) => {
-                    self.shared.loaded.insert((self.vault.clone(), folded, version), key.loaded);
+                    if let Some(Made { key, .. }) = made.take() {
+                        self.shared.loaded.insert((self.vault.clone(), folded, version), key.loaded);
+                    }
                     return Ok(object(&head, version, stored, self.recovery(), false));
                 }
-                Err(RecordsError::Conflict) => made = Some((spec, key)),
+                Err(RecordsError::Conflict) => {}
                 Err(fault) => return Err(records_error(fault)),
             }
         }
@@ -195,15 +217,21 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     }
 
     /// A key of the type and size of the latest version.
-    async fn made_like_latest(&self, name: &ObjectName) -> Result<(KeySpec, ProvidedKey), Error> {
+    async fn made_like_latest(&self, name: &ObjectName) -> Result<Made, Error> {
         let (head, _) = self.live_head(Kind::Key, name).await?;
         let latest = self.stored(Kind::Key, name, head.current).await?;
-        let spec = match latest.map(|(latest, _)| latest.body) {
-            Some(StoredBody::Key(key)) => key.spec(),
+        let like = match latest.map(|(latest, _)| latest.body) {
+            Some(StoredBody::Key(key)) => key.spec().map(|spec| (spec, key.hardware)),
             _ => None,
         };
-        let spec = spec.ok_or_else(|| internal("a key's size is unknown", &name.folded()))?;
-        Ok((spec, self.shared.provider.generate(spec).await.map_err(provider_error)?))
+        let (spec, hardware) = like.ok_or_else(|| internal("a key's size is unknown", &name.folded()))?;
+        self.make(spec, hardware).await
+    }
+
+    async fn make(&self, spec: KeySpec, hardware: bool) -> Result<Made, Error> {
+        let (custodian, hardware) = self.custodian(hardware)?;
+        let key = custodian.generate(spec).await.map_err(provider_error)?;
+        Ok(Made { spec, hardware, key })
     }
 
     pub(super) async fn write_change(&self, cx: &Cx, target: &Target, change: Change) -> Result<Object, Error> {
@@ -324,6 +352,12 @@ fn check_content_type(content_type: Option<&str>) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::bad_parameter(format!("The content type has at most {} characters", secrets::MAX_CONTENT_TYPE_CHARS)))
+}
+
+fn check_new_key(key_ops: Option<&[KeyOp]>, with: &NewAttributes) -> Result<(), Error> {
+    check_key_ops(key_ops)?;
+    check_not_exportable(&with.attributes)?;
+    check_tags(with.tags.as_ref(), keys::MAX_TAG_CHARS)
 }
 
 fn check_key_ops(key_ops: Option<&[KeyOp]>) -> Result<(), Error> {
