@@ -4,9 +4,15 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::disallowed_methods,
     missing_docs,
     reason = "tests"
 )]
 
+mod documents;
+mod envelope;
+mod jws;
+mod keys;
+mod programs;
 mod secrets;
 mod support;
