@@ -48,10 +48,28 @@ fn named_curve(parameters: &[u8]) -> Result<Curve, CryptoError> {
     }
 }
 
-const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
-const OID: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+
+/// An element of this tag and content.
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length = crate::rsa::without_leading_zeros(&length);
+    let mut out = vec![tag];
+    match length {
+        [] => out.push(0),
+        [short @ 0..=0x7f] => out.push(*short),
+        long => {
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or(0x7f));
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(content);
+    out
+}
 
 /// The algorithm's OID and the DER of its parameters, of a document without trailing bytes.
 fn algorithm_identifier(document: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -64,7 +82,7 @@ fn algorithm_identifier(document: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Tag, content and what follows, of the first element.
-fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {

@@ -13,10 +13,14 @@ mod password;
 mod random;
 mod rsa;
 mod rsa_import;
+mod spki;
+mod stream;
 
 pub use aead::AeadKey;
-pub use digest::{constant_time_eq, hmac_sha256, sha1, sha256, sha384, sha512};
+pub use digest::{Hasher, constant_time_eq, hmac_sha256, sha1, sha256, sha384, sha512};
 pub use error::CryptoError;
 pub use key::{KeySpec, PrivateKey, PublicKey};
 pub use password::{KdfParams, derive_root_key, hash_secret, verify_secret};
 pub use random::{random_bytes, random_u128};
+pub use spki::{ecdsa_from_der, ecdsa_to_der};
+pub use stream::ChunkCipher;

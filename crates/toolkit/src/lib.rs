@@ -5,6 +5,20 @@
 //! and settings had better not do.
 
 pub mod practice;
+//! [`open`] gives a vault by its URI; everything else works on any of them:
+//!
+//! - [`secrets`]: the secrets of a multi-tenant application, with fallback from a tenant to all, a
+//!   cache, and local fallback for development.
+//! - [`keys`]: signing, verifying, encrypting and wrapping with keys that stay in their vault, and
+//!   which of these calls work offline.
+//! - [`jws`], [`documents`]: tokens and detached signatures.
+//! - [`envelope`]: files and streams of any size under a vault's key.
+
+pub mod clock;
+pub mod documents;
+pub mod envelope;
+pub mod jws;
+pub mod keys;
 pub mod secrets;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};
