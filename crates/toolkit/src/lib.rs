@@ -1,10 +1,5 @@
 //! What an application links.
 //!
-//! [`secrets`]: the secrets of a multi-tenant application, from any [`strongroom_store::Vault`], with
-//! fallback from a tenant to all, a cache, and local fallback for development. [`practice`]: what vaults
-//! and settings had better not do.
-
-pub mod practice;
 //! [`open`] gives a vault by its URI; everything else works on any of them:
 //!
 //! - [`secrets`]: the secrets of a multi-tenant application, with fallback from a tenant to all, a
@@ -13,12 +8,14 @@ pub mod practice;
 //!   which of these calls work offline.
 //! - [`jws`], [`documents`]: tokens and detached signatures.
 //! - [`envelope`]: files and streams of any size under a vault's key.
+//! - [`practice`]: what vaults and settings had better not do.
 
 pub mod clock;
 pub mod documents;
 pub mod envelope;
 pub mod jws;
 pub mod keys;
+pub mod practice;
 pub mod secrets;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};
