@@ -5,7 +5,11 @@
 pub mod appconfig;
 #[cfg(feature = "azure")]
 pub mod azure;
+#[cfg(feature = "azure")]
+pub mod credentials;
 pub mod open;
+#[cfg(feature = "azure")]
+pub mod retry;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

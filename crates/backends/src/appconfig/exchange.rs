@@ -1,21 +1,14 @@
 //! Requests and answers, and trying again.
 
-use std::time::Duration;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::access::Access;
 use super::{Condition, ConfigError};
-
-/// A request with all its tries ends after this time.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Tries after the first.
-const RETRIES: u32 = 5;
+use crate::retry::{Repeat, Retry, asked_to_wait, now, why};
 
 /// Most bytes in an answer: a page of a hundred key-values fits.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -34,6 +27,7 @@ pub(super) struct Exchange {
     host: String,
     access: Access,
     http: reqwest::Client,
+    retry: Retry,
 }
 
 /// An answer that is no failure.
@@ -58,7 +52,11 @@ impl Exchange {
             Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
         });
         let host = host.ok_or_else(|| ConfigError::Invalid("a store's endpoint is https://HOST[:PORT]".to_owned()))?;
-        Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), host, access, http })
+        Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), host, access, http, retry: Retry::default() })
+    }
+
+    pub(super) fn retry_mut(&mut self) -> &mut Retry {
+        &mut self.retry
     }
 
     pub(super) fn endpoint(&self) -> &str {
@@ -74,30 +72,29 @@ impl Exchange {
         condition: Condition<'_>,
     ) -> Result<Answer, ConfigError> {
         let body = Zeroizing::new(body.unwrap_or_default());
+        let repeat = if method == Method::GET { Repeat::Freely } else { Repeat::WhenRefused };
         let tries = async {
-            let mut tried = 0;
+            let mut attempts = self.retry.attempts();
             loop {
-                let outcome = self.try_once(&method, target, &body, condition).await;
                 // A write that may have been done is not repeated: with a condition it would seem to fail.
-                let again = match &outcome {
-                    Ok((status, _, _)) => match status.as_u16() {
-                        429 | 503 => true,
-                        408 | 500 | 502 | 504 => method == Method::GET,
-                        _ => false,
-                    },
-                    Err(ConfigError::Unavailable(_)) => method == Method::GET,
-                    Err(_) => false,
+                let outcome = attempts.one(self.try_once(&method, target, &body, condition)).await;
+                let (outcome, again, asked) = match outcome.unwrap_or_else(Failure::hangs) {
+                    Ok((status, headers, answer)) => {
+                        let asked = asked_to_wait(&headers);
+                        (judge(status, &headers, answer), repeat.after(status), asked)
+                    }
+                    Err(Failure::Connection { fault, reached }) => {
+                        (Err(ConfigError::Unavailable(fault)), repeat.after_silence(reached), None)
+                    }
+                    Err(Failure::Other(fault)) => return Err(fault),
                 };
-                if !again || tried >= RETRIES {
-                    return outcome.and_then(|(status, headers, body)| judge(status, &headers, body));
+                if !again || !attempts.another(asked).await {
+                    return outcome;
                 }
-                let asked = outcome.ok().and_then(|(_, headers, _)| asked_to_wait(&headers));
-                tokio::time::sleep(asked.unwrap_or_else(|| backoff(tried))).await;
-                tried = tried.saturating_add(1);
             }
         };
-        let late = |_elapsed| Err(ConfigError::Unavailable("not in time".to_owned()));
-        tokio::time::timeout(DEADLINE, tries).await.unwrap_or_else(late)
+        let late = || Err(ConfigError::Unavailable("not in time".to_owned()));
+        self.retry.within_deadline(tries).await.unwrap_or_else(late)
     }
 
     async fn try_once(
@@ -106,10 +103,10 @@ impl Exchange {
         target: &str,
         body: &[u8],
         condition: Condition<'_>,
-    ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), ConfigError> {
+    ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), Failure> {
         let mut headers = HeaderMap::new();
         self.access.prove(&mut headers, method, (&self.host, target), body, now()).await?;
-        let unusable = |_fault| ConfigError::Invalid("the etag cannot stand in a header".to_owned());
+        let unusable = |_fault| Failure::Other(ConfigError::Invalid("the etag cannot stand in a header".to_owned()));
         match condition {
             Condition::None => {}
             Condition::Absent => drop(headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"))),
@@ -120,17 +117,41 @@ impl Exchange {
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/vnd.microsoft.appconfig.kv+json"));
         let request = self.http.request(method.clone(), format!("{}{target}", self.endpoint));
-        let connection = |fault: reqwest::Error| ConfigError::Unavailable(why(&fault.without_url()));
+        let connection = |fault: reqwest::Error| {
+            let reached = !fault.is_connect();
+            Failure::Connection { fault: why(&fault.without_url()), reached }
+        };
         let mut response = request.headers(headers).body(body.to_vec()).send().await.map_err(connection)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut answer = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(connection)? {
             if answer.len().saturating_add(chunk.len()) > ANSWER_LIMIT {
-                return Err(ConfigError::Unavailable("an answer that is too large".to_owned()));
+                return Err(ConfigError::Unavailable("an answer that is too large".to_owned()).into());
             }
             answer.extend_from_slice(&chunk);
         }
         Ok((status, headers, answer))
+    }
+}
+
+enum Failure {
+    /// No answer; `reached` when the request may have arrived.
+    Connection {
+        fault: String,
+        reached: bool,
+    },
+    Other(ConfigError),
+}
+
+impl Failure {
+    fn hangs<T>() -> Result<T, Self> {
+        Err(Self::Connection { fault: "not in time".to_owned(), reached: true })
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(fault: ConfigError) -> Self {
+        Self::Other(fault)
     }
 }
 
@@ -154,34 +175,4 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: Zeroizing<Vec<u8>>) -> R
         412 => Err(ConfigError::Changed),
         code => Err(ConfigError::Unavailable(format!("{code} {}", told()).trim().to_owned())),
     }
-}
-
-/// A fault with what lies below it: "error sending request" alone helps nobody.
-fn why(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut below = fault.source();
-    while let Some(fault) = below {
-        text = format!("{text}: {fault}");
-        below = fault.source();
-    }
-    text
-}
-
-/// 0.8 s, and twice as long each time.
-fn backoff(tried: u32) -> Duration {
-    Duration::from_millis(800_u64.saturating_mul(1 << tried.min(6)))
-}
-
-fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
-    let millis = headers.get("retry-after-ms").and_then(|value| value.to_str().ok()?.parse().ok());
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let wait = millis.map(Duration::from_millis).or_else(|| seconds.map(Duration::from_secs));
-    wait.map(|wait| wait.min(DEADLINE))
-}
-
-/// Unix seconds. Signatures are dated by the machine's clock: the server compares with its own.
-#[expect(clippy::disallowed_methods, reason = "a client has no other clock, and signs with it")]
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use strongroom_wire::Sensitive;
 use strongroom_wire::sensitive::expose_option;
 
+use crate::retry::Retry;
 use access::Access;
 use exchange::{Exchange, encoded};
 
@@ -99,6 +100,13 @@ impl ConfigClient {
     pub fn from_connection_string(text: &str, http: reqwest::Client) -> Result<Self, ConfigError> {
         let (endpoint, access) = access::from_connection_string(text)?;
         Ok(Self { exchange: Exchange::new(&endpoint, access, http)? })
+    }
+
+    /// With another way to try again.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        *self.exchange.retry_mut() = retry;
+        self
     }
 
     /// With tokens of this credential, for a store's endpoint.

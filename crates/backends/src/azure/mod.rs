@@ -6,6 +6,7 @@ mod transport;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
@@ -29,8 +30,9 @@ use strongroom_wire::rotation::{RotationPolicy, RotationPolicyBody};
 use strongroom_wire::secrets::SecretBundle;
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
+use crate::retry::{Repeat, Retry};
 use translate::{Subject, key_item, key_object, secret_object, to_wire};
-use transport::{Repeat, Transport};
+use transport::Transport;
 
 /// The protocol version that is asked for.
 const API_VERSION: &str = "2025-07-01";
@@ -58,6 +60,21 @@ impl AzureVault {
     /// `BadParameter` when the URL is not an https URL of a host.
     pub fn new(options: AzureVaultOptions) -> Result<Self, Error> {
         Ok(Self { transport: Transport::new(&options.url, options.credential, options.http)? })
+    }
+
+    /// With another deadline for a request with all its tries; by default that of [`Retry`]. To
+    /// cancel a call, drop its future.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.transport.retry_mut().deadline = deadline;
+        self
+    }
+
+    /// With another way to try again.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        *self.transport.retry_mut() = retry;
+        self
     }
 
     async fn call<B: Serialize + Sync, A: DeserializeOwned>(

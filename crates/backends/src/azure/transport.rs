@@ -1,10 +1,9 @@
 //! Requests and answers: the challenge, tokens, and trying again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,24 +14,10 @@ use zeroize::Zeroizing;
 use super::challenge;
 use super::translate::{Subject, error, unexpected};
 use super::unavailable;
-
-/// A request with all its tries ends after this time.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Tries after the first.
-const RETRIES: u32 = 5;
+use crate::retry::{Repeat, Retry, asked_to_wait, why};
 
 /// Most bytes in an answer: a backup of hundreds of versions fits.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
-
-/// May a request be sent again?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// Whatever happened: it changes nothing.
-    Freely,
-    /// Only when the server said that it did nothing (429, 503): twice would be two changes.
-    WhenRefused,
-}
 
 /// One vault's requests.
 pub(super) struct Transport {
@@ -40,6 +25,7 @@ pub(super) struct Transport {
     host: String,
     credential: Arc<dyn TokenCredential>,
     http: reqwest::Client,
+    retry: Retry,
     /// The scope of tokens, once a challenge has told it. The credential keeps the tokens.
     scope: Mutex<Option<String>>,
 }
@@ -49,7 +35,18 @@ impl Transport {
         let parsed = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "https");
         let host = parsed.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
         let host = host.ok_or_else(|| Error::bad_parameter("a vault's URL is https://HOST[:PORT]"))?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), host, credential, http, scope: Mutex::new(None) })
+        Ok(Self {
+            url: url.trim_end_matches('/').to_owned(),
+            host,
+            credential,
+            http,
+            retry: Retry::default(),
+            scope: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn retry_mut(&mut self) -> &mut Retry {
+        &mut self.retry
     }
 
     pub(super) fn url(&self) -> &str {
@@ -86,7 +83,7 @@ impl Transport {
         let body = body.map(serde_json::to_vec).transpose();
         let body = body.map_err(|_unwritable| unexpected("a request that cannot be written"))?.map(Zeroizing::new);
         let tries = self.try_until(&method, &url, body.as_ref().map(|body| body.as_slice()), repeat, subject);
-        tokio::time::timeout(DEADLINE, tries).await.unwrap_or_else(|_elapsed| Err(unavailable("not in time")))
+        self.retry.within_deadline(tries).await.unwrap_or_else(|| Err(unavailable("not in time")))
     }
 
     async fn try_until(
@@ -97,27 +94,23 @@ impl Transport {
         repeat: Repeat,
         subject: Subject,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut tried = 0;
+        let mut attempts = self.retry.attempts();
         loop {
-            let last = tried >= RETRIES;
-            let wait = match self.try_once(method, url, body).await {
+            let outcome = attempts.one(self.try_once(method, url, body)).await;
+            let (fault, again, asked) = match outcome.unwrap_or_else(Failure::hangs) {
                 Ok((status, _, answer)) if status.is_success() => return Ok(answer),
                 Ok((status, headers, answer)) => {
-                    if last || !may_repeat(status, repeat) {
-                        return Err(error(status.as_u16(), &answer, subject));
-                    }
-                    asked_to_wait(&headers).unwrap_or_else(|| backoff(tried))
+                    let fault = error(status.as_u16(), &answer, subject);
+                    (fault, repeat.after(status), asked_to_wait(&headers))
                 }
-                Err(Failure::Connection(fault)) => {
-                    if last || repeat != Repeat::Freely {
-                        return Err(unavailable(fault));
-                    }
-                    backoff(tried)
+                Err(Failure::Connection { fault, reached }) => {
+                    (unavailable(fault), repeat.after_silence(reached), None)
                 }
                 Err(Failure::Other(fault)) => return Err(fault),
             };
-            tried = tried.saturating_add(1);
-            tokio::time::sleep(wait).await;
+            if !again || !attempts.another(asked).await {
+                return Err(fault);
+            }
         }
     }
 
@@ -176,7 +169,10 @@ impl Transport {
             None => request.header("content-length", "0"),
         };
         // The URL in the client's errors is no secret, but its query is long and tells nobody anything.
-        let connection = |fault: reqwest::Error| Failure::Connection(fault.without_url().to_string());
+        let connection = |fault: reqwest::Error| {
+            let reached = !fault.is_connect();
+            Failure::Connection { fault: why(&fault.without_url()), reached }
+        };
         let mut response = request.send().await.map_err(connection)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut answer = Zeroizing::new(Vec::new());
@@ -191,56 +187,16 @@ impl Transport {
 }
 
 enum Failure {
-    Connection(String),
+    /// No answer; `reached` when the request may have arrived.
+    Connection {
+        fault: String,
+        reached: bool,
+    },
     Other(Error),
 }
 
-fn may_repeat(status: StatusCode, repeat: Repeat) -> bool {
-    match status.as_u16() {
-        429 | 503 => true,
-        408 | 500 | 502 | 504 => repeat == Repeat::Freely,
-        _ => false,
-    }
-}
-
-/// 0.8 s, and twice as long each time.
-fn backoff(tried: u32) -> Duration {
-    Duration::from_millis(800_u64.saturating_mul(1 << tried.min(6)))
-}
-
-/// `Retry-After` in seconds, at most as long as the whole request may take.
-fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(DEADLINE))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_changes_nothing_is_sent_again_freely() {
-        let status = |code| StatusCode::from_u16(code).unwrap();
-        for code in [429, 503] {
-            assert!(may_repeat(status(code), Repeat::Freely) && may_repeat(status(code), Repeat::WhenRefused));
-        }
-        for code in [408, 500, 502, 504] {
-            assert!(may_repeat(status(code), Repeat::Freely) && !may_repeat(status(code), Repeat::WhenRefused));
-        }
-        for code in [400, 401, 403, 404, 409, 501] {
-            assert!(!may_repeat(status(code), Repeat::Freely), "{code}");
-        }
-    }
-
-    #[test]
-    fn waits_grow_and_the_server_may_set_them() {
-        let waits: Vec<u64> = (0..4).map(|tried| u64::try_from(backoff(tried).as_millis()).unwrap()).collect();
-        assert_eq!(waits, [800, 1600, 3200, 6400]);
-        let mut headers = HeaderMap::new();
-        assert_eq!(asked_to_wait(&headers), None);
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
-        assert_eq!(asked_to_wait(&headers), Some(Duration::from_secs(3)));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("Wed, 21 Oct 2026 07:28:00 GMT"));
-        assert_eq!(asked_to_wait(&headers), None);
+impl Failure {
+    fn hangs<T>() -> Result<T, Self> {
+        Err(Self::Connection { fault: "not in time".to_owned(), reached: true })
     }
 }

@@ -93,7 +93,7 @@ pub async fn open(uri: &str) -> Result<Arc<dyn Vault>, OpenError> {
 pub async fn open_with(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
     let parsed = VaultUri::parse(uri)?;
     match parsed.scheme() {
-        "azure" | "https" => open_azure(uri, options),
+        "azure" | "https" => open_azure(uri, options).await,
         _ => {
             let name = VaultName::parse(parsed.get("vault").unwrap_or(DEFAULT_VAULT));
             let name = name.map_err(|error| OpenError::Uri(error.message))?;
@@ -116,16 +116,20 @@ pub async fn open_embedded(uri: &VaultUri, _options: &OpenOptions) -> Result<Emb
     }
 }
 
+/// Without a credential or client of its own, by the process's client of that vault, which logs in by
+/// the default chain.
 #[cfg(feature = "azure")]
-fn open_azure(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
+async fn open_azure(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
     use crate::azure::{AzureVault, AzureVaultOptions};
+    use crate::credentials::{DefaultChain, Sources, http_client, vault_for};
+    let unusable = |fault: crate::credentials::CredentialError| OpenError::Uri(fault.to_string());
     let url = uri.strip_prefix("azure:").unwrap_or(uri).to_owned();
-    let credential = options.credential.ok_or_else(|| OpenError::Refused("azure: needs a credential".to_owned()))?;
-    let http = match options.http {
-        Some(http) => http,
-        None => {
-            let client = reqwest::Client::builder().https_only(true).redirect(reqwest::redirect::Policy::none());
-            client.build().map_err(OpenError::unavailable)?
+    let (credential, http) = match (options.credential, options.http) {
+        (None, None) => return Ok(vault_for(&url).await.map_err(unusable)?),
+        (Some(credential), http) => (credential, http.map_or_else(http_client, Ok).map_err(unusable)?),
+        (None, Some(http)) => {
+            let chain = DefaultChain::with(Sources::default().with_http(http.clone()));
+            (Arc::new(chain) as Arc<_>, http)
         }
     };
     let vault = AzureVault::new(AzureVaultOptions { url, credential, http });
@@ -133,7 +137,7 @@ fn open_azure(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, OpenErr
 }
 
 #[cfg(not(feature = "azure"))]
-fn open_azure(_uri: &str, _options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
+async fn open_azure(_uri: &str, _options: OpenOptions) -> Result<Arc<dyn Vault>, OpenError> {
     Err(OpenError::NotBuilt("azure"))
 }
 

@@ -11,6 +11,9 @@
     reason = "tests"
 )]
 
+mod credentials;
+mod faults;
+mod retry;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;
