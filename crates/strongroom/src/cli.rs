@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod config;
+mod identity;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use identity::IdentityCommand;
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
@@ -67,6 +69,9 @@ pub(crate) enum Verb {
     /// Applications: who can log in.
     #[command(subcommand)]
     Application(ApplicationCommand),
+    /// Managed identities: who logs in without a credential of its own.
+    #[command(subcommand)]
+    Identity(IdentityCommand),
     /// The keys that seal the store.
     #[command(subcommand)]
     Seal(SealCommand),
@@ -253,7 +258,7 @@ pub(crate) enum RoleCommand {
         /// Name or GUID of a built-in role, such as "Key Vault Secrets User".
         #[arg(long)]
         role: String,
-        /// Object id of the principal, or the name of an application.
+        /// Object id of the principal, or the name of an application or identity.
         #[arg(long)]
         principal: String,
         /// VAULT, VAULT/secrets/NAME, VAULT/keys/NAME, appconfig/STORE, '*' for all, or an ARM scope.

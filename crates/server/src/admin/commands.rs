@@ -13,6 +13,7 @@ use strongroom_wire::sensitive::expose;
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
 use super::config_stores::{self, StoreCommand};
+use super::identities::{self, IdentityCommand};
 use crate::app::App;
 
 /// A client secret lives for two years unless told otherwise, as in Entra.
@@ -49,11 +50,16 @@ pub enum Command {
         /// What.
         store: StoreCommand,
     },
+    /// Something about managed identities.
+    Identity {
+        /// What.
+        identity: IdentityCommand,
+    },
     /// Gives a principal a role.
     RoleAssign {
         /// Name or GUID of a built-in role.
         role: String,
-        /// Object id of the principal, or the name of an application.
+        /// Object id of the principal, or the name of an application or identity.
         principal: String,
         /// `VAULT`, `VAULT/secrets/NAME`, `VAULT/keys/NAME`, `appconfig/STORE`, `*` for all, or an ARM scope.
         scope: String,
@@ -139,7 +145,10 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
     let now = app.clock.now();
     // Two commands that change the same application would undo each other. The seal has its own lock.
     let _in_line = match &command {
-        Command::SealRotateRoot { .. } | Command::SealRotateDataKeys | Command::Check => None,
+        Command::Identity { identity: IdentityCommand::Token { .. } }
+        | Command::SealRotateRoot { .. }
+        | Command::SealRotateDataKeys
+        | Command::Check => None,
         _ => Some(app.directory.administer().await),
     };
     match command {
@@ -163,6 +172,7 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
         }
         Command::VaultList => vault_list(app).await,
         Command::ConfigStore { store } => config_stores::execute(app, store, now).await,
+        Command::Identity { identity } => identities::execute(app, identity).await,
         Command::RoleAssign { role, principal, scope } => role_assign(app, &role, &principal, &scope, now).await,
         Command::RoleList => Ok(json!(app.directory.assignments().iter().map(show_assignment).collect::<Vec<_>>())),
         Command::RoleRemove { id } => {
@@ -235,12 +245,14 @@ async fn role_assign(app: &App, role: &str, principal: &str, scope: &str, now: T
         let names: Vec<&str> = strongroom_auth::BUILT_IN.iter().map(|role| role.name).collect();
         Error::bad_parameter(format!("There is no role {role:?}; the built-in roles are: {}", names.join(", ")))
     })?;
+    let identity = identities::find(app, principal);
     let principal_id = match find_application(app, principal) {
         Ok(application) => application.object_id,
+        Err(_) if let Ok(identity) = identity => identity.object_id,
         Err(_) if uuid::Uuid::parse_str(principal).is_ok() => principal.to_ascii_lowercase(),
         Err(_) => {
             return Err(Error::bad_parameter(format!(
-                "{principal:?} is neither the object id of a principal (a GUID) nor the name of an application"
+                "{principal:?} is neither the object id of a principal (a GUID) nor the name of an application or identity"
             )));
         }
     };
@@ -279,6 +291,9 @@ fn show_assignment(assignment: &RoleAssignment) -> Value {
 }
 
 async fn application_create(app: &App, name: String, with_secret: bool, now: Time) -> Result<Value, Error> {
+    if identities::find(app, &name).is_ok() {
+        return Err(Error::new(ErrorKind::Conflict, format!("There is an identity named {name:?} already")));
+    }
     if app.directory.applications().iter().any(|other| other.display_name == name) {
         return Err(Error::new(ErrorKind::Conflict, format!("There is an application named {name:?} already")));
     }

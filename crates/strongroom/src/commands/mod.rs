@@ -1,6 +1,7 @@
 //! What is done from the command line: administration, and clients of servers.
 
 pub(crate) mod config;
+pub(crate) mod identity;
 mod login;
 pub(crate) mod render;
 pub(crate) mod run;
