@@ -49,6 +49,14 @@ impl AadError {
         Self::new(700_027, 401, "invalid_client", format!("The client assertion is not accepted: {reason}."))
     }
 
+    /// A token of an outside issuer that no federated credential of the application is for.
+    #[must_use]
+    pub fn no_federated_match(code: u32, what: &str, found: &str) -> Self {
+        let message =
+            format!("No matching federated identity record found for presented assertion {what} '{}'.", shown(found));
+        Self::new(code, 401, "invalid_client", message)
+    }
+
     /// No such application.
     #[must_use]
     pub fn unknown_application(app_id: &str, tenant: &str) -> Self {

@@ -289,7 +289,7 @@ pub(crate) enum ApplicationCommand {
     Create {
         /// Display name.
         name: String,
-        /// Without a client secret: it will log in with a certificate.
+        /// Without a client secret: it will log in with a certificate or an outside issuer's tokens.
         #[arg(long)]
         no_secret: bool,
         #[command(flatten)]
@@ -312,7 +312,24 @@ pub(crate) enum ApplicationCommand {
         #[command(flatten)]
         which: Which,
     },
-    /// Remove a client secret or certificate.
+    /// Let the tokens of an outside issuer (a Kubernetes cluster, a CI service) stand for the
+    /// application: workload identity federation.
+    AddFederated {
+        /// Client id or display name.
+        application: String,
+        /// The iss of the tokens: an https URL with a discovery document.
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        /// Their sub.
+        #[arg(long)]
+        subject: String,
+        /// What is among their aud.
+        #[arg(long, default_value = strongroom_auth::federation::TOKEN_EXCHANGE)]
+        audience: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Remove a client secret, certificate or federated credential.
     RemoveCredential {
         /// Client id or display name.
         application: String,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use strongroom_auth::{Application, ClientCertificate, ClientSecret, RoleAssignment, Scope, find_role};
+use strongroom_auth::{
+    Application, ClientCertificate, ClientSecret, FederatedCredential, RoleAssignment, Scope, federation, find_role,
+};
 use strongroom_store::sealing::{SealKey, Sealed};
 use strongroom_store::{Records, Time};
 use strongroom_wire::attributes::Recovery;
@@ -96,6 +98,17 @@ pub enum Command {
         application: String,
         /// The certificate, PEM.
         pem: String,
+    },
+    /// Lets the tokens of an outside issuer stand for an application.
+    ApplicationAddFederated {
+        /// Client id or display name.
+        application: String,
+        /// Their `iss`, an https URL.
+        issuer: String,
+        /// Their `sub`.
+        subject: String,
+        /// What is among their `aud`.
+        audience: String,
     },
     /// Lists applications, without secrets.
     ApplicationList,
@@ -191,10 +204,15 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
         }
         Command::ApplicationRemoveCredential { application, key_id } => {
             let mut application = find_application(app, &application)?;
-            let before = application.secrets.len().saturating_add(application.certificates.len());
+            let count = |application: &Application| {
+                let Application { secrets, certificates, federated, .. } = application;
+                secrets.len().saturating_add(certificates.len()).saturating_add(federated.len())
+            };
+            let before = count(&application);
             application.secrets.retain(|secret| secret.key_id != key_id);
             application.certificates.retain(|certificate| certificate.key_id != key_id);
-            if application.secrets.len().saturating_add(application.certificates.len()) == before {
+            application.federated.retain(|credential| credential.key_id != key_id);
+            if count(&application) == before {
                 return Err(Error::bad_parameter(format!("The application has no credential {key_id}")));
             }
             app.directory.put_application(&application).await?;
@@ -204,6 +222,12 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
             let mut application = find_application(app, &application)?;
             let certificate = ClientCertificate::from_pem(&pem);
             application.certificates.push(certificate.map_err(|fault| Error::bad_parameter(fault.to_string()))?);
+            app.directory.put_application(&application).await?;
+            Ok(show_application(&application, None))
+        }
+        Command::ApplicationAddFederated { application, issuer, subject, audience } => {
+            let mut application = find_application(app, &application)?;
+            add_federated(&mut application, (&issuer, &subject, &audience))?;
             app.directory.put_application(&application).await?;
             Ok(show_application(&application, None))
         }
@@ -303,6 +327,7 @@ async fn application_create(app: &App, name: String, with_secret: bool, now: Tim
         display_name: name,
         secrets: Vec::new(),
         certificates: Vec::new(),
+        federated: Vec::new(),
     };
     let secret = if with_secret { Some(add_secret(&mut application, now)?) } else { None };
     app.directory.put_application(&application).await?;
@@ -321,6 +346,32 @@ pub fn add_secret(application: &mut Application, now: Time) -> Result<Sensitive<
     Ok(secret)
 }
 
+/// Adds a federated credential; the same again changes nothing.
+///
+/// # Errors
+/// `BadParameter`, which says what cannot be used.
+pub fn add_federated(
+    application: &mut Application,
+    (issuer, subject, audience): (&str, &str, &str),
+) -> Result<(), Error> {
+    let made = FederatedCredential::new(crate::new_id(), issuer, subject, audience);
+    let made = made.map_err(|fault| Error::bad_parameter(fault.to_string()))?;
+    let same = |known: &FederatedCredential| {
+        (&known.issuer, &known.subject, &known.audience) == (&made.issuer, &made.subject, &made.audience)
+    };
+    if application.federated.iter().any(same) {
+        return Ok(());
+    }
+    if application.federated.len() >= federation::MOST {
+        return Err(Error::bad_parameter(format!(
+            "an application has at most {} federated credentials",
+            federation::MOST
+        )));
+    }
+    application.federated.push(made);
+    Ok(())
+}
+
 fn show_application(application: &Application, secret: Option<&Sensitive<String>>) -> Value {
     let mut shown = json!({
         "name": application.display_name,
@@ -332,6 +383,7 @@ fn show_application(application: &Application, secret: Option<&Sensitive<String>
         "certificates": application.certificates.iter().map(|certificate| json!({
             "key_id": certificate.key_id, "expires": certificate.end,
         })).collect::<Vec<_>>(),
+        "federated": application.federated,
     });
     if let (Some(secret), Some(members)) = (secret, shown.as_object_mut()) {
         members.insert("client_secret".to_owned(), json!(secret.expose()));

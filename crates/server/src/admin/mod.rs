@@ -6,7 +6,7 @@ mod config_stores;
 mod identities;
 mod socket;
 
-pub use commands::{Admin, Command, NewSeal, add_secret, execute};
+pub use commands::{Admin, Command, NewSeal, add_federated, add_secret, execute};
 pub use config_stores::StoreCommand;
 pub use identities::IdentityCommand;
 pub use socket::{SOCKET_FILE, call, serve};

@@ -10,7 +10,9 @@ use http::{Request, StatusCode};
 use http_body_util::Limited;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strongroom_auth::{AadError, AccessClaims, Application, check_client_assertion};
+use strongroom_auth::{
+    AadError, AccessClaims, Application, check_client_assertion, check_federated, federated_issuer, peek,
+};
 use strongroom_wire::Sensitive;
 
 use crate::app::App;
@@ -137,6 +139,13 @@ async fn prove(
     if let Some(assertion) = &form.client_assertion {
         if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
             return Err(AadError::missing_parameter("client_assertion_type"));
+        }
+        // What cannot be read is refused below.
+        if let Ok(seen) = peek(assertion.expose())
+            && let Some(issuer) = federated_issuer(application, seen.issuer.as_deref().unwrap_or_default())?
+        {
+            let keys = app.authenticator.outside().keys_of(issuer, seen.kid.as_deref(), app.clock.now()).await;
+            return check_federated(application, assertion.expose(), &keys, now);
         }
         let tenant = app.directory.tenant();
         let audiences = [format!("{}/{tenant}/oauth2/v2.0/token", endpoint.login_url()), endpoint.issuer(tenant)];

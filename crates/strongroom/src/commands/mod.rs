@@ -116,6 +116,9 @@ pub(crate) async fn application(command: ApplicationCommand) -> Outcome {
             let pem = pem.map_err(|fault| format!("{}: {fault}", certificate.display()))?;
             (which, Command::ApplicationAddCertificate { application, pem })
         }
+        ApplicationCommand::AddFederated { application, issuer, subject, audience, which } => {
+            (which, Command::ApplicationAddFederated { application, issuer, subject, audience })
+        }
         ApplicationCommand::RemoveCredential { application, key_id, which } => {
             (which, Command::ApplicationRemoveCredential { application, key_id })
         }
