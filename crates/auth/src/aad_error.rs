@@ -1,5 +1,7 @@
 //! Refusals of the token endpoint, in Entra's shape (RFC 6749 section 5.2, with `AADSTS` codes).
 
+use std::fmt;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -45,6 +47,14 @@ impl AadError {
     #[must_use]
     pub fn invalid_assertion(reason: &str) -> Self {
         Self::new(700_027, 401, "invalid_client", format!("The client assertion is not accepted: {reason}."))
+    }
+
+    /// A token of an outside issuer that no federated credential of the application is for.
+    #[must_use]
+    pub fn no_federated_match(code: u32, what: &str, found: &str) -> Self {
+        let message =
+            format!("No matching federated identity record found for presented assertion {what} '{}'.", shown(found));
+        Self::new(code, 401, "invalid_client", message)
     }
 
     /// No such application.
@@ -119,20 +129,26 @@ impl AadError {
     /// The JSON body; `now` in unix seconds.
     #[must_use]
     pub fn body(&self, now: i64, trace_id: &str, correlation_id: &str) -> Value {
-        let Self { code, error, message, .. } = self;
+        let Self { code, error, .. } = self;
         let layout = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
         let moment = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let timestamp = moment.format(&layout).unwrap_or_default();
         json!({
             "error": error,
             "error_description": format!(
-                "AADSTS{code}: {message} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
+                "{self} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
             ),
             "error_codes": [code],
             "timestamp": timestamp,
             "trace_id": trace_id,
             "correlation_id": correlation_id,
         })
+    }
+}
+
+impl fmt::Display for AadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AADSTS{}: {}", self.code, self.message)
     }
 }
 

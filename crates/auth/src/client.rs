@@ -15,10 +15,11 @@ use x509_parser::prelude::{FromDer as _, Pem, X509Certificate};
 use x509_parser::public_key::PublicKey as X509PublicKey;
 
 use crate::aad_error::AadError;
+use crate::federation::FederatedCredential;
 use crate::jws::Jws;
 
 /// Clocks may differ by so many seconds.
-const SKEW: i64 = 300;
+pub(crate) const SKEW: i64 = 300;
 
 /// An assertion that is good for longer than this is refused: it would be a password. A day, as
 /// with Entra.
@@ -39,6 +40,9 @@ pub struct Application {
     /// Certificates.
     #[serde(default)]
     pub certificates: Vec<ClientCertificate>,
+    /// Outside issuers whose tokens stand for it.
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
 }
 
 /// A client secret, as kept: not the secret, but a slow hash of it.

@@ -7,6 +7,7 @@ mod assignment;
 mod claims;
 mod client;
 mod decision;
+pub mod federation;
 mod issuer;
 mod jws;
 mod key_set;
@@ -22,6 +23,7 @@ pub use client::{
     Application, ClientCertificate, ClientSecret, CredentialFault, check_client_assertion, check_client_secret,
 };
 pub use decision::{Assignments, Decision, forbidden_message};
+pub use federation::{FederatedCredential, FederationFault, check_federated, federated_issuer};
 pub use issuer::{
     KeyTimes, RotationPlan, RotationSchedule, SigningFault, SigningKey, SigningKeyRing, StoredSigningKey,
 };

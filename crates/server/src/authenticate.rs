@@ -57,6 +57,11 @@ impl Authenticator {
         Self { checked, outside }
     }
 
+    /// The issuers that are not our own.
+    pub(crate) const fn outside(&self) -> &OutsideIssuers {
+        &self.outside
+    }
+
     /// Who sent the `Authorization` header, with a token for this service.
     ///
     /// # Errors

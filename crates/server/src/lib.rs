@@ -15,6 +15,7 @@ pub mod health;
 pub mod identity;
 pub mod jobs;
 pub mod listener;
+pub mod managed_identity;
 pub mod outside;
 pub mod proxy;
 pub mod routes;

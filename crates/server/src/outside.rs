@@ -1,4 +1,5 @@
-//! Outside issuers that the configuration trusts: Entra itself, a Keycloak, another Strongroom.
+//! Outside issuers that the configuration trusts: Entra itself, a Keycloak, another Strongroom; and
+//! those whose tokens stand for an application.
 //! Their keys come from their discovery documents (OpenID Connect Discovery), are kept for an
 //! hour, and fetched again when a token names a key that is not among them.
 
@@ -50,15 +51,21 @@ struct Known {
     asked: i64,
 }
 
-struct Outside {
-    trusted: Arc<TrustedIssuer>,
+/// The keys that an issuer publishes.
+struct Published {
     discovery: String,
     known: Mutex<Known>,
     /// Held while fetching: one request, however many tokens wait for it.
     fetching: tokio::sync::Mutex<()>,
 }
 
-impl Outside {
+impl Published {
+    fn by(issuer: &str) -> Self {
+        let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let known = Mutex::new(Known { keys: None, fetched: i64::MIN, asked: i64::MIN });
+        Self { discovery, known, fetching: tokio::sync::Mutex::default() }
+    }
+
     /// What is known, without keys that are too old to be believed.
     fn known(&self, now: i64) -> Known {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -77,7 +84,9 @@ impl Outside {
 
 /// All outside issuers, by the `iss` of their tokens.
 pub struct OutsideIssuers {
-    issuers: HashMap<String, Outside>,
+    issuers: HashMap<String, (Arc<TrustedIssuer>, Published)>,
+    /// Those whose tokens stand for applications. There are as many as operators named.
+    federated: Mutex<HashMap<String, Arc<Published>>>,
     http: reqwest::Client,
 }
 
@@ -86,39 +95,52 @@ impl OutsideIssuers {
     #[must_use]
     pub fn new(configured: Vec<OutsideIssuerConfig>, http: reqwest::Client) -> Self {
         let issuers = configured.into_iter().map(|config| {
-            let discovery = format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
+            let published = Published::by(&config.issuer);
             let trusted = Arc::new(TrustedIssuer::outside(
                 config.issuer.clone(),
                 config.audiences,
                 config.tenant,
                 config.object_id_claim,
             ));
-            let known = Mutex::new(Known { keys: None, fetched: i64::MIN, asked: i64::MIN });
-            (config.issuer, Outside { trusted, discovery, known, fetching: tokio::sync::Mutex::default() })
+            (config.issuer, (trusted, published))
         });
-        Self { issuers: issuers.collect(), http }
+        Self { issuers: issuers.collect(), federated: Mutex::default(), http }
     }
 
     /// The issuer of that name and its keys; `None` when it is not trusted. Without reachable keys
     /// the set is empty, and so accepts no token.
     pub async fn find(&self, issuer: &str, kid: Option<&str>, now: Time) -> Option<(Arc<TrustedIssuer>, Arc<KeySet>)> {
-        let outside = self.issuers.get(issuer)?;
+        let (trusted, published) = self.issuers.get(issuer)?;
+        Some((Arc::clone(trusted), self.current(issuer, published, kid, now).await))
+    }
+
+    /// The keys of an issuer that an application's federated credential names; empty when they
+    /// cannot be had. To be asked only for issuers that an operator named.
+    pub async fn keys_of(&self, issuer: &str, kid: Option<&str>, now: Time) -> Arc<KeySet> {
+        let published = {
+            let mut federated = self.federated.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = federated.entry(issuer.to_owned());
+            Arc::clone(known.or_insert_with(|| Arc::new(Published::by(issuer))))
+        };
+        self.current(issuer, &published, kid, now).await
+    }
+
+    async fn current(&self, issuer: &str, published: &Published, kid: Option<&str>, now: Time) -> Arc<KeySet> {
         let now = now.seconds();
-        let known = outside.known(now);
+        let known = published.known(now);
         let has_key = known.keys.as_ref().is_some_and(|keys| kid.is_none_or(|kid| keys.contains(kid)));
         if !has_key || now.saturating_sub(known.fetched) > KEEP {
             // Only who needs a key that is not there waits for one that is fetching already.
-            let turn = if has_key { outside.fetching.try_lock().ok() } else { Some(outside.fetching.lock().await) };
-            if turn.is_some() && now.saturating_sub(outside.known(now).asked) >= ASK_AGAIN {
-                let fetched = self.fetch(&outside.discovery).await;
+            let turn = if has_key { published.fetching.try_lock().ok() } else { Some(published.fetching.lock().await) };
+            if turn.is_some() && now.saturating_sub(published.known(now).asked) >= ASK_AGAIN {
+                let fetched = self.fetch(&published.discovery).await;
                 if let Err(fault) = &fetched {
                     tracing::warn!(issuer, %fault, "the keys of a trusted issuer could not be fetched");
                 }
-                outside.remember(fetched.ok(), now);
+                published.remember(fetched.ok(), now);
             }
         }
-        let keys = outside.known(now).keys.unwrap_or_default();
-        Some((Arc::clone(&outside.trusted), keys))
+        published.known(now).keys.unwrap_or_default()
     }
 
     async fn fetch(&self, discovery: &str) -> Result<KeySet, String> {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod config;
+mod identity;
 mod practice;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use identity::IdentityCommand;
 pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
 
 /// Azure Key Vault, run by yourself.
@@ -69,6 +71,9 @@ pub(crate) enum Verb {
     /// Applications: who can log in.
     #[command(subcommand)]
     Application(ApplicationCommand),
+    /// Managed identities: who logs in without a credential of its own.
+    #[command(subcommand)]
+    Identity(IdentityCommand),
     /// The keys that seal the store.
     #[command(subcommand)]
     Seal(SealCommand),
@@ -267,7 +272,7 @@ pub(crate) enum RoleCommand {
         /// Name or GUID of a built-in role, such as "Key Vault Secrets User".
         #[arg(long)]
         role: String,
-        /// Object id of the principal, or the name of an application.
+        /// Object id of the principal, or the name of an application or identity.
         #[arg(long)]
         principal: String,
         /// VAULT, VAULT/secrets/NAME, VAULT/keys/NAME, appconfig/STORE, '*' for all, or an ARM scope.
@@ -298,7 +303,7 @@ pub(crate) enum ApplicationCommand {
     Create {
         /// Display name.
         name: String,
-        /// Without a client secret: it will log in with a certificate.
+        /// Without a client secret: it will log in with a certificate or an outside issuer's tokens.
         #[arg(long)]
         no_secret: bool,
         #[command(flatten)]
@@ -321,7 +326,24 @@ pub(crate) enum ApplicationCommand {
         #[command(flatten)]
         which: Which,
     },
-    /// Remove a client secret or certificate.
+    /// Let the tokens of an outside issuer (a Kubernetes cluster, a CI service) stand for the
+    /// application: workload identity federation.
+    AddFederated {
+        /// Client id or display name.
+        application: String,
+        /// The iss of the tokens: an https URL with a discovery document.
+        #[arg(long, value_name = "URL")]
+        issuer: String,
+        /// Their sub.
+        #[arg(long)]
+        subject: String,
+        /// What is among their aud.
+        #[arg(long, default_value = strongroom_auth::federation::TOKEN_EXCHANGE)]
+        audience: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Remove a client secret, certificate or federated credential.
     RemoveCredential {
         /// Client id or display name.
         application: String,

@@ -55,6 +55,7 @@ async fn run(verb: Verb) -> Outcome {
         Verb::ConfigStore(command) => commands::config_store(command).await,
         Verb::Role(command) => commands::role(command).await,
         Verb::Application(command) => commands::application(command).await,
+        Verb::Identity(command) => commands::identity::run(command).await,
         Verb::Seal(command) => commands::seal(command).await,
         Verb::Compliance(command) => commands::practice::compliance(command).await,
         Verb::Lint(command) => commands::practice::lint(command),

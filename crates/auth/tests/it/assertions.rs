@@ -31,6 +31,7 @@ impl World {
             display_name: "n".into(),
             secrets: vec![],
             certificates: vec![kept],
+            federated: Vec::new(),
         };
         Self { application, key, der: certificate.der().to_vec() }
     }

@@ -16,6 +16,7 @@ use strongroom_wire::algorithms::{Curve, SignatureAlgorithm};
 use strongroom_wire::base64url;
 use zeroize::Zeroizing;
 
+use super::principal::Principal;
 use super::{CredentialError, Sources};
 use crate::retry::now;
 
@@ -53,7 +54,7 @@ pub(super) fn credential(
     };
     let options = ClientAssertionCredentialOptions { client_options: sources.login(authority)? };
     let made = ClientAssertionCredential::new(tenant.to_owned(), client.to_owned(), assertion, Some(options));
-    Ok(made.map_err(CredentialError::unusable)?)
+    Ok(Principal::new((tenant, client), made.map_err(CredentialError::unusable)?))
 }
 
 struct Assertion {

@@ -17,6 +17,7 @@ use azure_identity::{
 use strongroom_wire::Sensitive;
 
 use super::config::{client_secret, managed_identity};
+use super::principal::Principal;
 use super::{CredentialError, Sources, certificate, sources};
 
 /// Where the metadata service of a virtual machine answers.
@@ -198,7 +199,7 @@ impl DefaultChain {
             (Ok(token), _) => Ok((credential, token)),
             (Err(fault), Step::AzureCli) => Err(unavailable(command_line("az", &fault))),
             (Err(fault), Step::AzureDeveloperCli) => Err(unavailable(command_line("azd", &fault))),
-            (Err(fault), _) => Err(Outcome::Refused(first_line(&fault).to_owned())),
+            (Err(fault), _) => Err(Outcome::Refused(first_line(&fault))),
         }
     }
 
@@ -229,11 +230,12 @@ impl DefaultChain {
                 let client_options = sources.login(&authority).map_err(unusable)?;
                 let made = WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
                     credential_options: ClientAssertionCredentialOptions { client_options },
-                    client_id: Some(client),
-                    tenant_id: Some(tenant),
+                    client_id: Some(client.clone()),
+                    tenant_id: Some(tenant.clone()),
                     token_file_path: Some(file),
                 }));
-                Ok(made.map_err(|fault| Outcome::Refused(first_line(&fault).to_owned()))?)
+                let made = made.map_err(|fault| Outcome::Refused(first_line(&fault)))?;
+                Ok(Principal::new((&tenant, &client), made))
             }
             Step::ManagedIdentity => {
                 if sources.variable("IDENTITY_ENDPOINT").is_none() {
@@ -290,7 +292,7 @@ fn command_line(program: &str, fault: &azure_core::Error) -> String {
     if text.contains("az login") || text.contains("azd auth login") {
         return format!("{program} is not logged in");
     }
-    first_line(fault).to_owned()
+    first_line(fault)
 }
 
 /// The rest is links and stack traces.
@@ -298,10 +300,5 @@ fn first_line(fault: &azure_core::Error) -> String {
     let text = fault.to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("To troubleshoot"));
     let line = lines.next().unwrap_or("it failed without a word");
-    let below = std::error::Error::source(fault).map(ToString::to_string).unwrap_or_default();
-    if below.is_empty() || line.contains(&below) {
-        line.to_owned()
-    } else {
-        format!("{line} ({})", below.lines().next().unwrap_or_default())
-    }
+    line.to_owned()
 }

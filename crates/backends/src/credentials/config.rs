@@ -12,6 +12,7 @@ use azure_identity::{
 use serde::Deserialize;
 use strongroom_wire::Sensitive;
 
+use super::principal::Principal;
 use super::{CredentialError, DefaultChain, Sources, certificate, sources};
 
 /// Which vault, and how to log in there. Without any credential in it, the [`DefaultChain`] is asked.
@@ -167,7 +168,7 @@ pub(super) fn client_secret(
     let options = ClientSecretCredentialOptions { client_options: sources.login(authority)? };
     let secret = secret.expose().clone().into();
     let made = ClientSecretCredential::new(tenant, client.to_owned(), secret, Some(options));
-    Ok(made.map_err(CredentialError::unusable)?)
+    Ok(Principal::new((tenant, client), made.map_err(CredentialError::unusable)?))
 }
 
 /// The machine's identity; with a client id, a user-assigned one.

@@ -7,6 +7,7 @@ mod chain;
 mod config;
 mod environments;
 mod pool;
+mod principal;
 mod sources;
 
 use std::sync::{OnceLock, PoisonError, RwLock};

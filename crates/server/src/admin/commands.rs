@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use strongroom_auth::{Application, ClientCertificate, ClientSecret, RoleAssignment, Scope, find_role};
+use strongroom_auth::{
+    Application, ClientCertificate, ClientSecret, FederatedCredential, RoleAssignment, Scope, federation, find_role,
+};
 use strongroom_store::sealing::{SealKey, Sealed};
 use strongroom_store::{Records, Time};
 use strongroom_wire::attributes::Recovery;
@@ -13,6 +15,7 @@ use strongroom_wire::sensitive::expose;
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
 use super::config_stores::{self, StoreCommand};
+use super::identities::{self, IdentityCommand};
 use crate::app::App;
 
 /// A client secret lives for two years unless told otherwise, as in Entra.
@@ -49,11 +52,16 @@ pub enum Command {
         /// What.
         store: StoreCommand,
     },
+    /// Something about managed identities.
+    Identity {
+        /// What.
+        identity: IdentityCommand,
+    },
     /// Gives a principal a role.
     RoleAssign {
         /// Name or GUID of a built-in role.
         role: String,
-        /// Object id of the principal, or the name of an application.
+        /// Object id of the principal, or the name of an application or identity.
         principal: String,
         /// `VAULT`, `VAULT/secrets/NAME`, `VAULT/keys/NAME`, `appconfig/STORE`, `*` for all, or an ARM scope.
         scope: String,
@@ -90,6 +98,17 @@ pub enum Command {
         application: String,
         /// The certificate, PEM.
         pem: String,
+    },
+    /// Lets the tokens of an outside issuer stand for an application.
+    ApplicationAddFederated {
+        /// Client id or display name.
+        application: String,
+        /// Their `iss`, an https URL.
+        issuer: String,
+        /// Their `sub`.
+        subject: String,
+        /// What is among their `aud`.
+        audience: String,
     },
     /// Lists applications, without secrets.
     ApplicationList,
@@ -139,7 +158,10 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
     let now = app.clock.now();
     // Two commands that change the same application would undo each other. The seal has its own lock.
     let _in_line = match &command {
-        Command::SealRotateRoot { .. } | Command::SealRotateDataKeys | Command::Check => None,
+        Command::Identity { identity: IdentityCommand::Token { .. } }
+        | Command::SealRotateRoot { .. }
+        | Command::SealRotateDataKeys
+        | Command::Check => None,
         _ => Some(app.directory.administer().await),
     };
     match command {
@@ -163,6 +185,7 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
         }
         Command::VaultList => vault_list(app).await,
         Command::ConfigStore { store } => config_stores::execute(app, store, now).await,
+        Command::Identity { identity } => identities::execute(app, identity).await,
         Command::RoleAssign { role, principal, scope } => role_assign(app, &role, &principal, &scope, now).await,
         Command::RoleList => Ok(json!(app.directory.assignments().iter().map(show_assignment).collect::<Vec<_>>())),
         Command::RoleRemove { id } => {
@@ -181,10 +204,15 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
         }
         Command::ApplicationRemoveCredential { application, key_id } => {
             let mut application = find_application(app, &application)?;
-            let before = application.secrets.len().saturating_add(application.certificates.len());
+            let count = |application: &Application| {
+                let Application { secrets, certificates, federated, .. } = application;
+                secrets.len().saturating_add(certificates.len()).saturating_add(federated.len())
+            };
+            let before = count(&application);
             application.secrets.retain(|secret| secret.key_id != key_id);
             application.certificates.retain(|certificate| certificate.key_id != key_id);
-            if application.secrets.len().saturating_add(application.certificates.len()) == before {
+            application.federated.retain(|credential| credential.key_id != key_id);
+            if count(&application) == before {
                 return Err(Error::bad_parameter(format!("The application has no credential {key_id}")));
             }
             app.directory.put_application(&application).await?;
@@ -194,6 +222,12 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
             let mut application = find_application(app, &application)?;
             let certificate = ClientCertificate::from_pem(&pem);
             application.certificates.push(certificate.map_err(|fault| Error::bad_parameter(fault.to_string()))?);
+            app.directory.put_application(&application).await?;
+            Ok(show_application(&application, None))
+        }
+        Command::ApplicationAddFederated { application, issuer, subject, audience } => {
+            let mut application = find_application(app, &application)?;
+            add_federated(&mut application, (&issuer, &subject, &audience))?;
             app.directory.put_application(&application).await?;
             Ok(show_application(&application, None))
         }
@@ -235,12 +269,14 @@ async fn role_assign(app: &App, role: &str, principal: &str, scope: &str, now: T
         let names: Vec<&str> = strongroom_auth::BUILT_IN.iter().map(|role| role.name).collect();
         Error::bad_parameter(format!("There is no role {role:?}; the built-in roles are: {}", names.join(", ")))
     })?;
+    let identity = identities::find(app, principal);
     let principal_id = match find_application(app, principal) {
         Ok(application) => application.object_id,
+        Err(_) if let Ok(identity) = identity => identity.object_id,
         Err(_) if uuid::Uuid::parse_str(principal).is_ok() => principal.to_ascii_lowercase(),
         Err(_) => {
             return Err(Error::bad_parameter(format!(
-                "{principal:?} is neither the object id of a principal (a GUID) nor the name of an application"
+                "{principal:?} is neither the object id of a principal (a GUID) nor the name of an application or identity"
             )));
         }
     };
@@ -279,6 +315,9 @@ fn show_assignment(assignment: &RoleAssignment) -> Value {
 }
 
 async fn application_create(app: &App, name: String, with_secret: bool, now: Time) -> Result<Value, Error> {
+    if identities::find(app, &name).is_ok() {
+        return Err(Error::new(ErrorKind::Conflict, format!("There is an identity named {name:?} already")));
+    }
     if app.directory.applications().iter().any(|other| other.display_name == name) {
         return Err(Error::new(ErrorKind::Conflict, format!("There is an application named {name:?} already")));
     }
@@ -288,6 +327,7 @@ async fn application_create(app: &App, name: String, with_secret: bool, now: Tim
         display_name: name,
         secrets: Vec::new(),
         certificates: Vec::new(),
+        federated: Vec::new(),
     };
     let secret = if with_secret { Some(add_secret(&mut application, now)?) } else { None };
     app.directory.put_application(&application).await?;
@@ -306,6 +346,32 @@ pub fn add_secret(application: &mut Application, now: Time) -> Result<Sensitive<
     Ok(secret)
 }
 
+/// Adds a federated credential; the same again changes nothing.
+///
+/// # Errors
+/// `BadParameter`, which says what cannot be used.
+pub fn add_federated(
+    application: &mut Application,
+    (issuer, subject, audience): (&str, &str, &str),
+) -> Result<(), Error> {
+    let made = FederatedCredential::new(crate::new_id(), issuer, subject, audience);
+    let made = made.map_err(|fault| Error::bad_parameter(fault.to_string()))?;
+    let same = |known: &FederatedCredential| {
+        (&known.issuer, &known.subject, &known.audience) == (&made.issuer, &made.subject, &made.audience)
+    };
+    if application.federated.iter().any(same) {
+        return Ok(());
+    }
+    if application.federated.len() >= federation::MOST {
+        return Err(Error::bad_parameter(format!(
+            "an application has at most {} federated credentials",
+            federation::MOST
+        )));
+    }
+    application.federated.push(made);
+    Ok(())
+}
+
 fn show_application(application: &Application, secret: Option<&Sensitive<String>>) -> Value {
     let mut shown = json!({
         "name": application.display_name,
@@ -317,6 +383,7 @@ fn show_application(application: &Application, secret: Option<&Sensitive<String>
         "certificates": application.certificates.iter().map(|certificate| json!({
             "key_id": certificate.key_id, "expires": certificate.end,
         })).collect::<Vec<_>>(),
+        "federated": application.federated,
     });
     if let (Some(secret), Some(members)) = (secret, shown.as_object_mut()) {
         members.insert("client_secret".to_owned(), json!(secret.expose()));

@@ -3,8 +3,10 @@
 
 mod commands;
 mod config_stores;
+mod identities;
 mod socket;
 
-pub use commands::{Admin, Command, NewSeal, add_secret, execute};
+pub use commands::{Admin, Command, NewSeal, add_federated, add_secret, execute};
 pub use config_stores::StoreCommand;
+pub use identities::IdentityCommand;
 pub use socket::{SOCKET_FILE, call, serve};

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::endpoints::Endpoint;
 
 pub use proven::ProvenSecrets;
+pub(crate) use token::managed as managed_token;
 
 /// Answers a request to the login host.
 pub async fn answer(app: &Arc<App>, endpoint: &Endpoint, request: Request<Body>) -> Response<Body> {

@@ -10,10 +10,13 @@ use http::{Request, StatusCode};
 use http_body_util::Limited;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strongroom_auth::{AadError, AccessClaims, Application, check_client_assertion};
+use strongroom_auth::{
+    AadError, AccessClaims, Application, check_client_assertion, check_federated, federated_issuer, peek,
+};
 use strongroom_wire::Sensitive;
 
 use crate::app::App;
+use crate::directory::ManagedIdentity;
 use crate::endpoints::Endpoint;
 
 /// Tokens live for an hour, less the second that clients like to see missing.
@@ -73,6 +76,26 @@ pub(super) async fn issue(
     }
 }
 
+/// A token for a managed identity, as its endpoint answers: numbers are strings there.
+pub(crate) async fn managed(app: &App, identity: &ManagedIdentity, resource: &str) -> Result<Value, AadError> {
+    let audience = known_resource(app, resource)?;
+    let endpoint = app.endpoints.get(0).ok_or_else(AadError::busy)?;
+    app.directory.rotate_signing_keys(app.clock.now()).await.map_err(|_logged| AadError::busy())?;
+    let now = app.clock.now().seconds();
+    let token = mint(app, endpoint, (&identity.client_id, &identity.object_id), audience)?;
+    tracing::info!(identity = identity.name, client = identity.client_id, "token issued to a managed identity");
+    Ok(json!({
+        "access_token": token.expose(),
+        "client_id": identity.client_id,
+        "expires_in": LIFETIME.to_string(),
+        "expires_on": now.saturating_add(LIFETIME).to_string(),
+        "ext_expires_in": LIFETIME.to_string(),
+        "not_before": now.to_string(),
+        "resource": resource,
+        "token_type": "Bearer",
+    }))
+}
+
 /// The answer to a refused request, in Entra's shape.
 pub(super) fn refusal(app: &App, error: &AadError, request_id: &str) -> (StatusCode, Value) {
     tracing::info!(%request_id, aadsts = error.code, "token refused");
@@ -102,7 +125,7 @@ async fn grant(
     let audience = audience(app, scope)?;
     // Only after the clock has jumped is there anything to do: the job keeps the ring in order.
     app.directory.rotate_signing_keys(app.clock.now()).await.map_err(|_logged| AadError::busy())?;
-    let token = mint(app, endpoint, &application, audience)?;
+    let token = mint(app, endpoint, (&application.app_id, &application.object_id), audience)?;
     Ok((token, application.app_id.clone()))
 }
 
@@ -116,6 +139,13 @@ async fn prove(
     if let Some(assertion) = &form.client_assertion {
         if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
             return Err(AadError::missing_parameter("client_assertion_type"));
+        }
+        // What cannot be read is refused below.
+        if let Ok(seen) = peek(assertion.expose())
+            && let Some(issuer) = federated_issuer(application, seen.issuer.as_deref().unwrap_or_default())?
+        {
+            let keys = app.authenticator.outside().keys_of(issuer, seen.kid.as_deref(), app.clock.now()).await;
+            return check_federated(application, assertion.expose(), &keys, now);
         }
         let tenant = app.directory.tenant();
         let audiences = [format!("{}/{tenant}/oauth2/v2.0/token", endpoint.login_url()), endpoint.issuer(tenant)];
@@ -132,6 +162,10 @@ fn audience(app: &App, scope: &str) -> Result<String, AadError> {
     let asked = scope.split(' ').find(|scope| !matches!(*scope, "" | "openid" | "profile" | "offline_access"));
     let resource =
         asked.and_then(|scope| scope.strip_suffix("/.default")).ok_or_else(|| AadError::invalid_scope(scope))?;
+    known_resource(app, resource)
+}
+
+fn known_resource(app: &App, resource: &str) -> Result<String, AadError> {
     let plain = resource.trim_end_matches('/');
     if app.audiences.is_resource(plain) || OTHER_RESOURCES.contains(&plain) {
         return Ok(resource.to_owned());
@@ -142,7 +176,7 @@ fn audience(app: &App, scope: &str) -> Result<String, AadError> {
 fn mint(
     app: &App,
     endpoint: &Endpoint,
-    application: &Application,
+    (client_id, object_id): (&str, &str),
     audience: String,
 ) -> Result<Sensitive<String>, AadError> {
     let now = app.clock.now().seconds();
@@ -154,10 +188,10 @@ fn mint(
         nbf: now,
         exp: now.saturating_add(LIFETIME).saturating_add(1),
         tid: tenant,
-        oid: application.object_id.clone(),
-        sub: application.object_id.clone(),
-        appid: Some(application.app_id.clone()),
-        azp: Some(application.app_id.clone()),
+        oid: object_id.to_owned(),
+        sub: object_id.to_owned(),
+        appid: Some(client_id.to_owned()),
+        azp: Some(client_id.to_owned()),
         idtyp: Some("app".to_owned()),
         ver: "2.0".to_owned(),
         uti: crate::new_id(),

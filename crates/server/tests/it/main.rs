@@ -23,6 +23,8 @@ mod assertions;
 mod azure;
 mod bodies;
 mod calls;
+mod credentials;
+mod federation;
 mod guards;
 mod hostile;
 mod identity;

@@ -1,6 +1,7 @@
 //! What is done from the command line: administration, and clients of servers.
 
 pub(crate) mod config;
+pub(crate) mod identity;
 mod login;
 pub(crate) mod practice;
 pub(crate) mod render;
@@ -116,6 +117,9 @@ pub(crate) async fn application(command: ApplicationCommand) -> Outcome {
             let pem = std::fs::read_to_string(&certificate);
             let pem = pem.map_err(|fault| format!("{}: {fault}", certificate.display()))?;
             (which, Command::ApplicationAddCertificate { application, pem })
+        }
+        ApplicationCommand::AddFederated { application, issuer, subject, audience, which } => {
+            (which, Command::ApplicationAddFederated { application, issuer, subject, audience })
         }
         ApplicationCommand::RemoveCredential { application, key_id, which } => {
             (which, Command::ApplicationRemoveCredential { application, key_id })

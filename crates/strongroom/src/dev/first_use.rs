@@ -46,6 +46,7 @@ pub(super) async fn credentials(app: &Arc<App>, env_file: &Path) -> Result<Crede
             display_name: APPLICATION.to_owned(),
             secrets: Vec::new(),
             certificates: Vec::new(),
+            federated: Vec::new(),
         },
     };
     assign(app, &application.object_id, now).await?;

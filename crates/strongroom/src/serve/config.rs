@@ -120,6 +120,22 @@ pub(crate) struct Application {
     pub(crate) secret_file: Option<PathBuf>,
     #[serde(default)]
     pub(crate) certificate_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) federated: Vec<Federated>,
+}
+
+/// Whose tokens stand for an application.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Federated {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    #[serde(default = "token_exchange")]
+    pub(crate) audience: String,
+}
+
+fn token_exchange() -> String {
+    strongroom_auth::federation::TOKEN_EXCHANGE.to_owned()
 }
 
 /// A role to give at the start.

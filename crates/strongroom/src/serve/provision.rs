@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use strongroom_auth::{Application, ClientCertificate, ClientSecret, check_client_secret};
-use strongroom_server::admin::{Admin, Command, execute};
+use strongroom_server::admin::{Admin, Command, add_federated, execute};
 use strongroom_server::app::App;
 
 use super::config::{self, Config};
@@ -46,6 +46,7 @@ async fn application(app: &Arc<App>, wanted: &config::Application) -> Result<(),
             display_name: wanted.name.clone(),
             secrets: Vec::new(),
             certificates: Vec::new(),
+            federated: Vec::new(),
         },
         |known| Application::clone(&known),
     );
@@ -65,6 +66,10 @@ async fn application(app: &Arc<App>, wanted: &config::Application) -> Result<(),
         if !application.certificates.iter().any(|known| known.der_base64 == certificate.der_base64) {
             application.certificates.push(certificate);
         }
+    }
+    for config::Federated { issuer, subject, audience } in &wanted.federated {
+        let added = add_federated(&mut application, (issuer, subject, audience));
+        added.map_err(|error| format!("federated: {}", error.message))?;
     }
     app.directory.put_application(&application).await.map_err(|error| error.message)
 }

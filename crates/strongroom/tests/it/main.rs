@@ -21,6 +21,7 @@ mod dev;
 mod failures;
 mod hostile;
 mod practice;
+mod identity;
 mod process;
 mod production;
 mod run;
