@@ -7,13 +7,17 @@
 //! - [`keys`]: signing, verifying, encrypting and wrapping with keys that stay in their vault, and
 //!   which of these calls work offline.
 //! - [`jws`], [`documents`]: tokens and detached signatures.
+//! - [`ca`], [`tls`], [`ssh_agent`]: certificates, TLS servers and SSH logins.
+//! - [`http_signatures`]: requests that prove who sent them.
 //! - [`envelope`]: files and streams of any size under a vault's key.
 
+pub mod ca;
 pub mod clock;
 pub mod documents;
 pub mod envelope;
 pub mod jws;
 pub mod keys;
 pub mod secrets;
+pub mod tls;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};
