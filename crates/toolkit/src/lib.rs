@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod jws;
 pub mod keys;
 pub mod secrets;
+pub mod ssh_agent;
 pub mod tls;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};

@@ -4,7 +4,8 @@
 //! runtime, so that a server on one thread does not wait for itself, and with a deadline, so that a
 //! vault that hangs ends handshakes and not the server. Give it a vault that was opened for it alone when
 //! that is a remote one and your program runs on a current-thread runtime: connections that this runtime
-//! drives stand still while it waits for a signature.
+//! drives stand still while it waits for a signature. (Not for use within a `LocalSet` of a multi-thread
+//! runtime, where Tokio does not let a task wait.)
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
