@@ -7,7 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod config;
 mod identity;
 mod practice;
+mod jobs;
 
+pub(crate) use jobs::{
+    CaCommand, CertificateUsage, DocumentFormat, Envelope, JobKey, JwtCommand, LintCommand, SignFile, SshAgent, VerifyFile,
+};
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
 pub(crate) use identity::IdentityCommand;
 pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
@@ -53,6 +57,25 @@ pub(crate) enum Verb {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Encrypt a file or stream of any size under an RSA key of a vault.
+    Encrypt(Envelope),
+    /// Decrypt what encrypt made.
+    Decrypt(Envelope),
+    /// Sign a file; the signature lies beside it.
+    Sign(SignFile),
+    /// Check the signature of a file.
+    Verify(VerifyFile),
+    /// JSON Web Tokens by a key of a vault.
+    #[command(subcommand)]
+    Jwt(JwtCommand),
+    /// A small certificate authority by a key of a vault.
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// An ssh-agent that signs with keys of a vault.
+    SshAgent(SshAgent),
+    /// Advice on what is easily got wrong.
+    #[command(subcommand)]
+    Lint(LintCommand),
     /// Move the development server's clock.
     #[command(subcommand)]
     Clock(ClockCommand),

@@ -7,9 +7,12 @@
 //! - [`keys`]: signing, verifying, encrypting and wrapping with keys that stay in their vault, and
 //!   which of these calls work offline.
 //! - [`jws`], [`documents`]: tokens and detached signatures.
+//! - [`ca`], [`tls`], [`ssh_agent`]: certificates, TLS servers and SSH logins.
+//! - [`http_signatures`]: requests that prove who sent them.
 //! - [`envelope`]: files and streams of any size under a vault's key.
 //! - [`practice`]: what vaults and settings had better not do.
 
+pub mod ca;
 pub mod clock;
 pub mod documents;
 pub mod envelope;
@@ -17,5 +20,7 @@ pub mod jws;
 pub mod keys;
 pub mod practice;
 pub mod secrets;
+pub mod ssh_agent;
+pub mod tls;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};

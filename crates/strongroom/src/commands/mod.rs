@@ -1,12 +1,18 @@
 //! What is done from the command line: administration, and clients of servers.
 
+pub(crate) mod agent;
+pub(crate) mod ca;
 pub(crate) mod config;
 pub(crate) mod identity;
+pub(crate) mod encrypt;
+pub(crate) mod jwt;
+pub(crate) mod lint_names;
 mod login;
 pub(crate) mod practice;
 pub(crate) mod render;
 pub(crate) mod run;
 mod show;
+pub(crate) mod sign;
 mod vault_uri;
 
 use std::path::PathBuf;

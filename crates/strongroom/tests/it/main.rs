@@ -22,6 +22,7 @@ mod failures;
 mod hostile;
 mod practice;
 mod identity;
+mod jobs;
 mod process;
 mod production;
 mod run;

@@ -30,6 +30,7 @@
 //! ([`VaultKey::with_latest_ttl`]), and when the vault is away, the version known last stays.
 
 mod error;
+mod names;
 mod public;
 mod signature;
 
@@ -45,6 +46,7 @@ use strongroom_wire::ids::{Kind, ObjectName};
 use tokio::task::JoinSet;
 
 pub use error::KeyError;
+pub use names::advise_name;
 use public::Seen;
 pub use signature::{Signature, default_algorithm, digest};
 pub use strongroom_crypto::{KeySpec, PublicKey};

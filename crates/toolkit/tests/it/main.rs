@@ -4,16 +4,20 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::as_conversions,
     clippy::disallowed_methods,
     missing_docs,
     reason = "tests"
 )]
 
 mod practice;
+mod ca;
 mod documents;
 mod envelope;
 mod jws;
 mod keys;
 mod programs;
 mod secrets;
+mod ssh_agent;
 mod support;
+mod tls;

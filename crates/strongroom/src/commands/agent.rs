@@ -1,0 +1,68 @@
+//! `strongroom ssh-agent`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use strongroom::keys::VaultKey;
+use strongroom::ssh_agent::{Agent, AgentSocket};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::login::variable;
+use super::vault_uri;
+use crate::Outcome;
+use crate::cli::SshAgent;
+
+/// Serves until it is stopped, or for the length of a command.
+pub(crate) async fn run(arguments: SshAgent) -> Outcome {
+    let SshAgent { vault: uri, key, socket, command } = arguments;
+    let vault = vault_uri::open(&uri).await?;
+    let agent = if key.is_empty() {
+        Agent::of_vault(&vault).await.map_err(|fault| fault.to_string())?
+    } else {
+        let keys = key.iter().map(|name| VaultKey::new(Arc::clone(&vault), name));
+        Agent::new(keys.collect::<Result<_, _>>().map_err(|fault| fault.to_string())?)
+    };
+    if agent.is_empty() {
+        return Err("the vault has no key that can sign for SSH: RSA, P-256, P-384 or P-521".to_owned());
+    }
+    let own_folder = socket.is_none();
+    let path = socket.unwrap_or_else(default_socket);
+    let socket = AgentSocket::bind(&path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    let outcome = serve(agent, socket, &path, &command).await;
+    if own_folder && let Some(folder) = path.parent() {
+        drop(std::fs::remove_dir(folder));
+    }
+    outcome
+}
+
+async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, command: &[String]) -> Outcome {
+    let serving = agent.serve(socket);
+    let Some((program, arguments)) = command.split_first() else {
+        println!("SSH_AUTH_SOCK={}; export SSH_AUTH_SOCK;", path.display());
+        std::io::stdout().flush().map_err(|fault| fault.to_string())?;
+        let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
+        return tokio::select! {
+            ended = serving => ended.map(|()| ExitCode::SUCCESS).map_err(|fault| fault.to_string()),
+            _ = stop.recv() => Ok(ExitCode::SUCCESS),
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
+        };
+    };
+    let mut child = tokio::process::Command::new(program);
+    child.args(arguments).env("SSH_AUTH_SOCK", path).kill_on_drop(true);
+    let mut child = child.spawn().map_err(|fault| format!("{program} could not be started: {fault}"))?;
+    tokio::select! {
+        ended = serving => ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string()),
+        status = child.wait() => {
+            let status = status.map_err(|fault| fault.to_string())?;
+            Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+        }
+    }
+}
+
+/// In a new folder that only we can enter.
+fn default_socket() -> PathBuf {
+    let base = variable("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    base.join(format!("strongroom-ssh-{}", std::process::id())).join("agent.sock")
+}
