@@ -6,14 +6,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod config;
 mod identity;
-mod practice;
 mod jobs;
+mod practice;
 
-pub(crate) use jobs::{
-    CaCommand, CertificateUsage, DocumentFormat, Envelope, JobKey, JwtCommand, LintCommand, SignFile, SshAgent, VerifyFile,
-};
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
 pub(crate) use identity::IdentityCommand;
+pub(crate) use jobs::{
+    CaCommand, CertificateUsage, DocumentFormat, Envelope, JobKey, JwtCommand, SignFile, SshAgent, VerifyFile,
+};
 pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
 
 /// Azure Key Vault, run by yourself.
@@ -103,9 +103,6 @@ pub(crate) enum Verb {
     /// Do vaults keep to good practice?
     #[command(subcommand)]
     Compliance(ComplianceCommand),
-    /// Secrets in files that should refer to them.
-    #[command(subcommand)]
-    Lint(LintCommand),
     /// Versions of secrets.
     #[command(subcommand)]
     Versions(VersionsCommand),

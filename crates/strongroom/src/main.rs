@@ -56,7 +56,6 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Jwt(command) => commands::jwt::run(command).await,
         Verb::Ca(command) => commands::ca::run(command).await,
         Verb::SshAgent(arguments) => commands::agent::run(arguments).await,
-        Verb::Lint(command) => commands::lint_names::run(command),
         Verb::Clock(command) => dev::clock_command(command),
         Verb::Hosts(command) => commands::hosts(command),
         Verb::Vault(command) => commands::vault(command).await,

@@ -185,13 +185,3 @@ pub(crate) struct SshAgent {
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,
 }
-
-#[derive(Subcommand)]
-pub(crate) enum LintCommand {
-    /// Say which names of keys will not be understood later. Exits with 1 when there are any.
-    Names {
-        /// Names.
-        #[arg(required = true, value_name = "NAME")]
-        name: Vec<String>,
-    },
-}

@@ -47,6 +47,12 @@ pub(crate) struct Prune {
 
 #[derive(Subcommand)]
 pub(crate) enum LintCommand {
+    /// Say which names of keys will not be understood later. Exits with 9 when there are any.
+    Names {
+        /// Names.
+        #[arg(required = true, value_name = "NAME")]
+        name: Vec<String>,
+    },
     /// Find secrets that stand in files of settings. Exits with 9 when there are any.
     Config {
         /// JSON, YAML, TOML, properties or .env.

@@ -3,10 +3,9 @@
 pub(crate) mod agent;
 pub(crate) mod ca;
 pub(crate) mod config;
-pub(crate) mod identity;
 pub(crate) mod encrypt;
+pub(crate) mod identity;
 pub(crate) mod jwt;
-pub(crate) mod lint_names;
 mod login;
 pub(crate) mod practice;
 pub(crate) mod render;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use strongroom::keys::advise_name;
 use strongroom::practice::{CheckOptions, Finding, check_vaults, settings_findings};
 use strongroom_server::clock::Clock as _;
 use strongroom_store::vault::{Change, Listing, Target, list_all};
@@ -36,12 +37,22 @@ pub(crate) async fn compliance(command: ComplianceCommand) -> Outcome {
 
 /// `strongroom lint`.
 pub(crate) fn lint(command: LintCommand) -> Outcome {
-    let LintCommand::Config { file, output } = command;
-    let mut found = Vec::new();
-    for file in &file {
-        found.extend(settings(file)?);
+    match command {
+        LintCommand::Names { name } => {
+            let advice: Vec<_> = name.iter().filter_map(|name| Some((name, advise_name(name)?))).collect();
+            for (name, advice) in &advice {
+                println!("{name}: {advice}");
+            }
+            Ok(if advice.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+        }
+        LintCommand::Config { file, output } => {
+            let mut found = Vec::new();
+            for file in &file {
+                found.extend(settings(file)?);
+            }
+            report(found, output)
+        }
     }
-    report(found, output)
 }
 
 fn settings(file: &Path) -> Result<Vec<Finding>, String> {

@@ -10,12 +10,12 @@
     reason = "tests"
 )]
 
-mod practice;
 mod ca;
 mod documents;
 mod envelope;
 mod jws;
 mod keys;
+mod practice;
 mod programs;
 mod secrets;
 mod ssh_agent;
