@@ -2,6 +2,46 @@
 
 use aws_lc_rs::{constant_time, digest, hmac};
 
+/// A digest of what comes piece by piece.
+pub struct Hasher(digest::Context);
+
+impl Hasher {
+    /// SHA-256.
+    #[must_use]
+    pub fn sha256() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    /// SHA-384.
+    #[must_use]
+    pub fn sha384() -> Self {
+        Self(digest::Context::new(&digest::SHA384))
+    }
+
+    /// SHA-512.
+    #[must_use]
+    pub fn sha512() -> Self {
+        Self(digest::Context::new(&digest::SHA512))
+    }
+
+    /// The next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all of it.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish().as_ref().to_vec()
+    }
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hasher")
+    }
+}
+
 /// SHA-256 (FIPS 180-4).
 #[must_use]
 pub fn sha256(data: &[u8]) -> [u8; 32] {

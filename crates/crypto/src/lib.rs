@@ -15,7 +15,7 @@ mod rsa;
 mod rsa_import;
 
 pub use aead::AeadKey;
-pub use digest::{constant_time_eq, hmac_sha256, sha1, sha256, sha384, sha512};
+pub use digest::{Hasher, constant_time_eq, hmac_sha256, sha1, sha256, sha384, sha512};
 pub use error::CryptoError;
 pub use key::{KeySpec, PrivateKey, PublicKey};
 pub use password::{KdfParams, derive_root_key, hash_secret, verify_secret};

@@ -32,6 +32,8 @@ use strongroom_wire::{Error, ErrorKind, Sensitive};
 use translate::{Subject, key_item, key_object, secret_object, to_wire};
 use transport::{Repeat, Transport};
 
+pub use challenge::scope as challenge_scope;
+
 /// The protocol version that is asked for.
 const API_VERSION: &str = "2025-07-01";
 

@@ -1,10 +1,16 @@
 //! What is done from the command line: administration, and clients of servers.
 
 pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod key;
 mod login;
+mod objects;
+pub(crate) mod pages;
 pub(crate) mod render;
 pub(crate) mod run;
+pub(crate) mod secret;
 mod show;
+mod vault_uri;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
