@@ -68,9 +68,8 @@ pub(crate) struct SecretSet {
     pub(crate) content_type: Option<String>,
     #[command(flatten)]
     pub(crate) attributes: AttributeArgs,
-    // Taken only to be refused without being repeated.
-    #[arg(long, hide = true, num_args = 0..)]
-    pub(crate) value: Option<Vec<String>>,
-    #[arg(hide = true)]
+    // Values given as arguments, also behind options that are not there (--value): taken only to be
+    // refused without being repeated, as the parser's own message would.
+    #[arg(hide = true, allow_hyphen_values = true)]
     pub(crate) surplus: Vec<String>,
 }

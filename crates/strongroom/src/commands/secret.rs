@@ -17,11 +17,12 @@ use crate::failure::Failure;
 /// `strongroom secret`.
 pub(crate) async fn run(command: SecretCommand) -> Outcome {
     if let SecretVerb::Set(arguments) = &command.verb
-        && (arguments.value.is_some() || !arguments.surplus.is_empty())
+        && !arguments.surplus.is_empty()
     {
         return Err(Failure::usage(
-            "a value is not taken from the command line: everybody on this machine could read it there, and it would \
-             stay in the shell's history. Give it by --file FILE, on standard input, or type it when you are asked",
+            "there is more on the command line than a name and known options. A value is not taken from there: everybody \
+             on this machine could read it, and it would stay in the shell's history. Give it by --file FILE, on \
+             standard input, or type it when you are asked",
         ));
     }
     let place = Place::open(&command.vault, Kind::Secret).await?;

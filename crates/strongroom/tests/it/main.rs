@@ -15,13 +15,17 @@
 mod administration;
 mod canary;
 mod client;
+mod completion;
 mod config;
 mod crash;
 mod dev;
 mod failures;
 mod hostile;
+mod key_cli;
 mod process;
 mod production;
 mod run;
 mod seal;
+mod secret_cli;
 mod serve;
+mod vaults;
