@@ -7,18 +7,28 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod config;
 mod identity;
 mod jobs;
+mod key;
+mod objects;
 mod practice;
+mod secret;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
 pub(crate) use identity::IdentityCommand;
 pub(crate) use jobs::{
     CaCommand, CertificateUsage, DocumentFormat, Envelope, JobKey, JwtCommand, SignFile, SshAgent, VerifyFile,
 };
+pub(crate) use key::{
+    Curve, Encoding, EncryptArgs, KeyCommand, KeyCreate, KeyImport, KeyType, KeyVerb, PolicyVerb, PublicFormat,
+    SignArgs, SignatureFormat, Signed, VerifyArgs,
+};
+pub(crate) use objects::{AttributeArgs, ObjectVerb, VaultArgs, Which as WhichObject};
 pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
+pub(crate) use secret::{SecretCommand, SecretSet, SecretVerb};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
-#[command(name = "strongroom", version, about, long_about = None, propagate_version = true)]
+#[command(name = "strongroom", version, about, long_about = None, propagate_version = true,
+          after_help = crate::failure::EXIT_CODES)]
 pub(crate) struct Cli {
     /// What to log to standard error: error, warn, info, debug, trace, or a tracing filter.
     #[arg(long, global = true, env = "STRONGROOM_LOG", value_name = "FILTER")]
@@ -43,6 +53,27 @@ pub(crate) enum Verb {
     Config(ConfigCommand),
     /// Print the variables that point programs at the development server.
     Env(Env),
+    /// Secrets of any vault.
+    #[command(after_help = crate::failure::EXIT_CODES)]
+    Secret(SecretCommand),
+    /// Keys of any vault, and what they are used for.
+    #[command(after_help = crate::failure::EXIT_CODES)]
+    Key(KeyCommand),
+    /// Look at each step of the way to a vault: name, connection, TLS, token, rights.
+    #[command(after_help = crate::failure::EXIT_CODES)]
+    Doctor(VaultArgs),
+    /// Print what completes commands in a shell: source <(strongroom completion bash).
+    Completion {
+        /// For which shell.
+        #[arg(value_enum)]
+        shell: CompletionShell,
+    },
+    /// Print the manual page; with --out, write one for each command.
+    Man {
+        /// The folder, such as /usr/local/share/man/man1.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Run a program with the secrets of a vault in its environment.
     Run(Run),
     /// Print a file with its references to secrets filled in: vault://NAME, and
@@ -199,6 +230,14 @@ pub(crate) enum Shell {
     Powershell,
     /// KEY=value lines
     Dotenv,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum CompletionShell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
 }
 
 #[derive(Subcommand)]

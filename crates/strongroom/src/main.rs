@@ -6,9 +6,11 @@ mod cli;
 mod clock;
 mod commands;
 mod dev;
+mod failure;
 mod files;
 mod installation;
 mod serve;
+mod span;
 mod tasks;
 
 use std::process::ExitCode;
@@ -16,12 +18,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::{Cli, Verb};
+use failure::Failure;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a command gives: the exit code, or a message for the person who ran it.
-type Outcome = Result<ExitCode, String>;
+type Outcome = Result<ExitCode, Failure>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,13 +32,13 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(cli.verb)),
-        Err(fault) => Err(format!("the runtime could not be started: {fault}")),
+        Err(fault) => Err(format!("the runtime could not be started: {fault}").into()),
     };
     match outcome {
         Ok(code) => code,
-        Err(message) => {
-            eprintln!("strongroom: {message}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            eprintln!("strongroom: {}", failure.message);
+            failure.code()
         }
     }
 }
@@ -47,6 +50,11 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Init(arguments) => serve::init(&arguments.config).await,
         Verb::Config(command) => commands::config::run(command).await,
         Verb::Env(arguments) => dev::print_env(&arguments),
+        Verb::Secret(arguments) => commands::secret::run(arguments).await,
+        Verb::Key(arguments) => commands::key::run(arguments).await,
+        Verb::Doctor(arguments) => commands::doctor::run(arguments).await,
+        Verb::Completion { shell } => commands::pages::completion(shell),
+        Verb::Man { out } => commands::pages::man(out.as_deref()),
         Verb::Run(arguments) => commands::run::run(arguments).await,
         Verb::Render { file, vault, output } => commands::render::run(&file, vault, output.as_deref()).await,
         Verb::Encrypt(arguments) => commands::encrypt::run(arguments).await,

@@ -7,7 +7,7 @@ use strongroom_wire::{Error, ErrorKind};
 /// # Errors
 /// `Unauthorized` when there is no resource in it, or one whose domain the vault is not in: a
 /// server must not make us get tokens for others.
-pub(super) fn scope(header: &str, vault_host: &str) -> Result<String, Error> {
+pub fn scope(header: &str, vault_host: &str) -> Result<String, Error> {
     let refused =
         |what: &str| Error::new(ErrorKind::Unauthorized, format!("The vault's challenge is not accepted: {what}"));
     let (scheme, parameters) = header.split_once(' ').ok_or_else(|| refused("it has no parameters"))?;

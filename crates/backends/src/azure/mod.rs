@@ -34,6 +34,8 @@ use crate::retry::{Repeat, Retry};
 use translate::{Subject, key_item, key_object, secret_object, to_wire};
 use transport::Transport;
 
+pub use challenge::scope as challenge_scope;
+
 /// The protocol version that is asked for.
 const API_VERSION: &str = "2025-07-01";
 

@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: SshAgent) -> Outcome {
         Agent::new(keys.collect::<Result<_, _>>().map_err(|fault| fault.to_string())?)
     };
     if agent.is_empty() {
-        return Err("the vault has no key that can sign for SSH: RSA, P-256, P-384 or P-521".to_owned());
+        return Err("the vault has no key that can sign for SSH: RSA, P-256, P-384 or P-521".to_owned().into());
     }
     let own_folder = socket.is_none();
     let path = socket.unwrap_or_else(default_socket);
@@ -44,7 +44,7 @@ async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, comman
         std::io::stdout().flush().map_err(|fault| fault.to_string())?;
         let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
         return tokio::select! {
-            ended = serving => ended.map(|()| ExitCode::SUCCESS).map_err(|fault| fault.to_string()),
+            ended = serving => ended.map(|()| ExitCode::SUCCESS).map_err(|fault| fault.to_string().into()),
             _ = stop.recv() => Ok(ExitCode::SUCCESS),
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
         };
@@ -53,7 +53,7 @@ async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, comman
     child.args(arguments).env("SSH_AUTH_SOCK", path).kill_on_drop(true);
     let mut child = child.spawn().map_err(|fault| format!("{program} could not be started: {fault}"))?;
     tokio::select! {
-        ended = serving => ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string()),
+        ended = serving => ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string().into()),
         status = child.wait() => {
             let status = status.map_err(|fault| fault.to_string())?;
             Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

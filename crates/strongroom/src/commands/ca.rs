@@ -25,7 +25,7 @@ pub(crate) async fn run(command: CaCommand) -> Outcome {
                     let public = from_pem(&read_small(&file).await?).map_err(|fault| fault.to_string())?;
                     Request::new(&public).map_err(said)?
                 }
-                (None, None) => return Err("give --csr or --public-key".to_owned()),
+                (None, None) => return Err("give --csr or --public-key".to_owned().into()),
             };
             if let Some(subject) = subject {
                 request = request.with_subject(&subject);

@@ -4,13 +4,14 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use strongroom::envelope::{EnvelopeError, NewFile, decrypt, encrypt};
+use strongroom::envelope::{NewFile, decrypt, encrypt};
 use strongroom::keys::{VaultKey, Version};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::vault_uri;
 use crate::Outcome;
 use crate::cli::{Envelope, JobKey};
+use crate::failure::Failure;
 
 /// What is shorter than this needs no progress: 16 MiB.
 const LARGE: u64 = 16 << 20;
@@ -37,21 +38,18 @@ async fn turn(arguments: Envelope, direction: Direction) -> Outcome {
     let source = open_input(&input).await?;
     let mut progress = Progress::new(length(&input));
     let tell = |bytes| progress.tell(bytes);
-    let said = |fault: EnvelopeError| fault.to_string();
     if is_standard(&output) {
         let sink = tokio::io::stdout();
         match direction {
             Direction::Encrypt => encrypt(&key, source, sink, tell).await,
             Direction::Decrypt => decrypt(&key, source, sink, tell).await,
-        }
-        .map_err(said)?;
+        }?;
     } else {
         let mut file = NewFile::create(&output).await.map_err(|fault| format!("{}: {fault}", output.display()))?;
         match direction {
             Direction::Encrypt => encrypt(&key, source, file.file(), tell).await,
             Direction::Decrypt => decrypt(&key, source, file.file(), tell).await,
-        }
-        .map_err(said)?;
+        }?;
         file.finish().await.map_err(|fault| format!("{}: {fault}", output.display()))?;
     }
     progress.end();
@@ -60,7 +58,7 @@ async fn turn(arguments: Envelope, direction: Direction) -> Outcome {
 
 impl JobKey {
     /// Opens the vault and names the key.
-    pub(super) async fn open(&self) -> Result<VaultKey, String> {
+    pub(super) async fn open(&self) -> Result<VaultKey, Failure> {
         let (name, version) = match self.key.split_once('/') {
             Some((name, version)) => {
                 let version =
@@ -70,8 +68,11 @@ impl JobKey {
             None => (self.key.as_str(), None),
         };
         let vault = vault_uri::open(&self.vault).await?;
-        let key = VaultKey::new(vault, name).map_err(|fault| fault.to_string())?.in_vault(&self.vault);
-        Ok(version.map_or(key.clone(), |version| key.at(version)))
+        let key = VaultKey::new(vault, name)?.in_vault(&self.vault);
+        Ok(match version {
+            Some(version) => key.at(version),
+            None => key,
+        })
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn run(command: IdentityCommand) -> Outcome {
 /// Runs the program beside an endpoint that gives it the identity's tokens.
 async fn run_as(name: String, imds: bool, which: Which, command: &[String]) -> Outcome {
     let Some((program, arguments)) = command.split_first() else {
-        return Err("name the program behind --".to_owned());
+        return Err("name the program behind --".to_owned().into());
     };
     let source = Server { folder: Target::of(which)?.folder, name };
     if source.folder.exists() {

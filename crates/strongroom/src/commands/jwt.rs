@@ -26,13 +26,13 @@ pub(crate) async fn run(command: JwtCommand) -> Outcome {
                 members.insert("exp".to_owned(), now.saturating_add(i64::from(seconds)).into());
             }
             let token = sign_jwt(&key.open().await?, algorithm, &claims).await;
-            println!("{}", token.map_err(|fault| fault.to_string())?);
+            println!("{}", token?);
         }
         JwtCommand::Verify { key, token, issuer, audience, no_expiry } => {
             let text = read_small(&token).await?;
             let token = text.trim();
             let key = key.open().await?;
-            let header = unverified_header(token).map_err(|fault| fault.to_string())?;
+            let header = unverified_header(token)?;
             // Which version: by the header, as long as it names this key.
             let named = header.kid.as_deref().and_then(|kid| kid.split_once('/'));
             let version = named.filter(|(name, _)| name.eq_ignore_ascii_case(key.name().as_str()));
@@ -41,9 +41,9 @@ pub(crate) async fn run(command: JwtCommand) -> Outcome {
                 (None, Some(version)) => key.at(version),
                 _ => key,
             };
-            let (_version, public) = key.public().await.map_err(|fault| fault.to_string())?;
+            let (_version, public) = key.public().await?;
             let checks = JwtChecks { issuer, audience, require_expiry: !no_expiry, ..JwtChecks::default() };
-            let claims = verify_jwt(token, &public, &checks, SystemClock.now()).map_err(|fault| fault.to_string())?;
+            let claims = verify_jwt(token, &public, &checks, SystemClock.now())?;
             println!("{claims:#}");
         }
     }

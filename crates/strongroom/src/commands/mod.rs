@@ -3,13 +3,18 @@
 pub(crate) mod agent;
 pub(crate) mod ca;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod encrypt;
 pub(crate) mod identity;
 pub(crate) mod jwt;
+pub(crate) mod key;
 mod login;
+mod objects;
+pub(crate) mod pages;
 pub(crate) mod practice;
 pub(crate) mod render;
 pub(crate) mod run;
+pub(crate) mod secret;
 mod show;
 pub(crate) mod sign;
 mod vault_uri;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::config::read_text;
 use super::login::{credential, http_client};
 use crate::clock::SystemClock;
+use crate::failure::Failure;
 use crate::{Outcome, files};
 
 /// A reference, and where in the text it stands.
@@ -48,10 +49,10 @@ pub(crate) async fn run(file: &Path, vault: Option<String>, output: Option<&Path
                 None => Arc::clone(credentials.insert(credential()?)),
             };
             let options = AzureVaultOptions { url: url.clone(), credential, http: http.clone() };
-            vaults.insert(url.clone(), AzureVault::new(options).map_err(|error| error.message)?);
+            vaults.insert(url.clone(), AzureVault::new(options)?);
         }
         let Some(vault) = vaults.get(&url) else { continue };
-        let value = value(vault, reference).await.map_err(|why| format!("{}: {why}", reference.text))?;
+        let value = value(vault, reference).await.map_err(|failure| failure.of(reference.text))?;
         values.insert(reference.text, value);
     }
     let mut rendered = Zeroizing::new(String::with_capacity(text.len()));
@@ -70,17 +71,17 @@ pub(crate) async fn run(file: &Path, vault: Option<String>, output: Option<&Path
     Ok(ExitCode::SUCCESS)
 }
 
-async fn value(vault: &AzureVault, reference: &Reference<'_>) -> Result<Sensitive<String>, String> {
-    let name = ObjectName::parse(reference.name).map_err(|error| error.message)?;
+async fn value(vault: &AzureVault, reference: &Reference<'_>) -> Result<Sensitive<String>, Failure> {
+    let name = ObjectName::parse(reference.name)?;
     let version = match reference.version {
         None => None,
         Some(text) => Some(Version::parse(text).ok_or("the version is not 32 hexadecimal digits")?),
     };
     let target = Target { kind: Kind::Secret, name, version };
-    let object = vault.get(&Cx::system(SystemClock.now()), &target).await.map_err(|error| error.message)?;
+    let object = vault.get(&Cx::system(SystemClock.now()), &target).await?;
     match object.body {
         Body::Secret { value: Some(value), .. } => Ok(value),
-        _ => Err("the vault answered without a value".to_owned()),
+        _ => Err("the vault answered without a value".into()),
     }
 }
 

@@ -16,6 +16,7 @@ use super::login::{credential, http_client};
 use crate::Outcome;
 use crate::cli::Run;
 use crate::clock::SystemClock;
+use crate::failure::Failure;
 
 /// Secrets asked for at once.
 const AT_ONCE: usize = 16;
@@ -23,15 +24,15 @@ const AT_ONCE: usize = 16;
 /// Becomes the program: it has our process id, and its signals and exit code are its own.
 pub(crate) async fn run(arguments: Run) -> Outcome {
     let options = AzureVaultOptions { url: arguments.env_from, credential: credential()?, http: http_client()? };
-    let vault: Arc<dyn Vault> = Arc::new(AzureVault::new(options).map_err(|error| error.message)?);
+    let vault: Arc<dyn Vault> = Arc::new(AzureVault::new(options)?);
     let names = names(&*vault).await?;
     let wanted = variables(&names, arguments.org.as_deref());
     if let Some(org) = arguments.org.as_ref().filter(|_| wanted.is_empty()) {
-        return Err(format!("the vault has no secrets named {org}--… or {GLOBAL}--…"));
+        return Err(format!("the vault has no secrets named {org}--… or {GLOBAL}--…").into());
     }
     let values = values(&vault, wanted).await?;
     let Some((program, rest)) = arguments.command.split_first() else {
-        return Err("name the program behind --".to_owned());
+        return Err("name the program behind --".into());
     };
     let mut command = std::process::Command::new(program);
     command.args(rest);
@@ -39,12 +40,11 @@ pub(crate) async fn run(arguments: Run) -> Outcome {
         command.env(variable, value.expose());
     }
     // It returns only when the program cannot be started.
-    Err(format!("{program} could not be started: {}", command.exec()))
+    Err(format!("{program} could not be started: {}", command.exec()).into())
 }
 
-async fn names(vault: &dyn Vault) -> Result<Vec<ObjectName>, String> {
-    let all = list_all(vault, &Cx::system(SystemClock.now()), &Listing::Live(Kind::Secret)).await;
-    let all = all.map_err(|error| error.message)?.into_iter();
+async fn names(vault: &dyn Vault) -> Result<Vec<ObjectName>, Failure> {
+    let all = list_all(vault, &Cx::system(SystemClock.now()), &Listing::Live(Kind::Secret)).await?.into_iter();
     Ok(all.filter(|item| item.attributes.enabled).map(|item| item.name).collect())
 }
 
@@ -72,8 +72,8 @@ fn variables(names: &[ObjectName], org: Option<&str>) -> BTreeMap<String, Object
 async fn values(
     vault: &Arc<dyn Vault>,
     wanted: BTreeMap<String, ObjectName>,
-) -> Result<Vec<(String, SecretValue)>, String> {
-    let (mut running, mut values, mut wanted) = (JoinSet::new(), Vec::new(), wanted.into_iter());
+) -> Result<Vec<(String, SecretValue)>, Failure> {
+    let (mut running, mut values, mut wanted) = (JoinSet::<Result<_, Failure>>::new(), Vec::new(), wanted.into_iter());
     loop {
         while running.len() < AT_ONCE
             && let Some((variable, name)) = wanted.next()
@@ -82,9 +82,9 @@ async fn values(
             running.spawn(async move {
                 let target = Target::latest(Kind::Secret, name);
                 let object = vault.get(&Cx::system(SystemClock.now()), &target).await;
-                match object.map_err(|error| format!("{}: {}", target.name, error.message))?.body {
+                match object.map_err(|error| Failure::from(error).of(target.name.as_str()))?.body {
                     Body::Secret { value: Some(value), .. } => Ok((variable, Arc::new(value))),
-                    _ => Err(format!("{}: the vault answered without a value", target.name)),
+                    _ => Err(format!("{}: the vault answered without a value", target.name).into()),
                 }
             });
         }

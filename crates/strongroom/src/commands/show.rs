@@ -51,6 +51,22 @@ pub(super) fn rows(rows: &[Value], members: &[&str], output: Output) -> Outcome 
     Ok(ExitCode::SUCCESS)
 }
 
+/// One object as it was asked for; else these members, a line each.
+pub(super) fn object(object: &Value, shown: &[&str], output: Option<Output>) -> Outcome {
+    match output {
+        None => {
+            for name in shown {
+                if let Some(value) = object.get(name).filter(|value| !value.is_null()) {
+                    println!("{name}: {}", text(value));
+                }
+            }
+        }
+        Some(Output::Json) => println!("{}", serde_json::to_string_pretty(object).map_err(|fault| fault.to_string())?),
+        Some(output) => return rows(std::slice::from_ref(object), shown, output),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The members of one object, a line each.
 pub(super) fn members(answer: &Value) {
     for (name, value) in answer.as_object().into_iter().flatten() {

@@ -9,6 +9,7 @@ use strongroom::keys::{Signature, SignatureAlgorithm, default_algorithm};
 use super::encrypt::{Progress, is_standard, open_input, write_public};
 use crate::Outcome;
 use crate::cli::{DocumentFormat, SignFile, VerifyFile};
+use crate::failure::{Class, Failure};
 
 /// `strongroom sign`.
 pub(crate) async fn run(arguments: SignFile) -> Outcome {
@@ -24,7 +25,7 @@ pub(crate) async fn run(arguments: SignFile) -> Outcome {
     progress.end();
     let content = match format {
         DocumentFormat::Der => signed.signature.to_der().map_err(|fault| fault.to_string())?,
-        DocumentFormat::Raw => signed.signature.bytes.clone(),
+        DocumentFormat::Raw => signed.signature.bytes,
         DocumentFormat::Json => (signed.to_json().map_err(|fault| fault.to_string())? + "\n").into_bytes(),
     };
     write_public(&out.unwrap_or_else(|| beside(&file)), &content)?;
@@ -44,7 +45,7 @@ pub(crate) async fn run_verify(arguments: VerifyFile) -> Outcome {
         let text = String::from_utf8(content).map_err(|_fault| "the signature is not JSON".to_owned())?;
         let sidecar = DocumentSignature::from_json(&text).map_err(|fault| fault.to_string())?;
         if wanted.is_some_and(|wanted| wanted != sidecar.signature.algorithm) {
-            return Err("the signature is by another algorithm than --alg".to_owned());
+            return Err("the signature is by another algorithm than --alg".to_owned().into());
         }
         signer.verify(document, &sidecar).await
     } else {
@@ -62,8 +63,10 @@ pub(crate) async fn run_verify(arguments: VerifyFile) -> Outcome {
         println!("the signature is valid");
         Ok(ExitCode::SUCCESS)
     } else {
-        Err("the signature is NOT valid; was it made by an older version of the key? Then name it: --key NAME/VERSION"
-            .to_owned())
+        Err(Failure::new(
+            Class::NotVerified,
+            "the signature is NOT valid; was it made by an older version of the key? Then name it: --key NAME/VERSION",
+        ))
     }
 }
 

@@ -6,13 +6,14 @@ use strongroom::{OpenOptions, open_with};
 use strongroom_store::Vault;
 
 use super::login::{credential, http_client};
+use crate::failure::Failure;
 
 /// Opens it; a vault behind HTTPS with the login that the environment gives.
-pub(crate) async fn open(uri: &str) -> Result<Arc<dyn Vault>, String> {
+pub(crate) async fn open(uri: &str) -> Result<Arc<dyn Vault>, Failure> {
     let mut options = OpenOptions::default();
     if uri.starts_with("azure:") || uri.starts_with("https:") {
         options.credential = Some(credential()?);
         options.http = Some(http_client()?);
     }
-    open_with(uri, options).await.map_err(|fault| fault.to_string())
+    Ok(open_with(uri, options).await?)
 }
