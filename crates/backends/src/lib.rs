@@ -6,8 +6,12 @@ pub mod appconfig;
 #[cfg(feature = "azure")]
 pub mod azure;
 pub mod open;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "redis")]
+pub use redis::RedisRecords;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRecords;

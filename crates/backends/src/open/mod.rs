@@ -3,6 +3,7 @@
 //! | URI | what it is |
 //! |---|---|
 //! | `memory:` | in this process, gone with it |
+//! | `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`, `rediss://…` | in Redis, sealed; see [`crate::redis`] |
 //! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
 //!
 //! All but `azure:` take `vault=NAME` in their query: several vaults can lie in one place.
@@ -13,6 +14,8 @@ mod uri;
 use std::sync::Arc;
 
 use strongroom_store::Vault;
+#[cfg(feature = "redis")]
+use strongroom_store::{SoftwareProvider, sealing::SealKey};
 use strongroom_wire::Sensitive;
 use strongroom_wire::ids::VaultName;
 use tokio::task::JoinError;
@@ -21,7 +24,7 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str = "a vault's URI begins with memory:, azure: or https:";
+const KNOWN: &str = "a vault's URI begins with memory:, redis:, rediss:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";
@@ -106,14 +109,30 @@ pub async fn open_with(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>
 ///
 /// # Errors
 /// [`OpenError`].
-pub async fn open_embedded(uri: &VaultUri, _options: &OpenOptions) -> Result<Embedded, OpenError> {
+pub async fn open_embedded(uri: &VaultUri, options: &OpenOptions) -> Result<Embedded, OpenError> {
     match uri.scheme() {
         "memory" => {
             uri.only(&["vault"])?;
             Embedded::in_memory().await
         }
+        "redis" | "rediss" => open_redis(uri, options).await,
         _ => Err(OpenError::uri(KNOWN)),
     }
+}
+
+#[cfg(feature = "redis")]
+async fn open_redis(uri: &VaultUri, options: &OpenOptions) -> Result<Embedded, OpenError> {
+    use crate::redis::{RedisRecords, RedisSettings};
+    let settings = RedisSettings::from_uri(uri)?;
+    let seal = SealKey::Passphrase(options.passphrase(uri, "passphrase-file")?);
+    let records = RedisRecords::connect(&settings).await.map_err(OpenError::unavailable)?;
+    let provider = SoftwareProvider::new().map_err(OpenError::unavailable)?;
+    Embedded::open(Arc::new(records), &seal, Arc::new(provider)).await
+}
+
+#[cfg(not(feature = "redis"))]
+async fn open_redis(_uri: &VaultUri, _options: &OpenOptions) -> Result<Embedded, OpenError> {
+    Err(OpenError::NotBuilt("redis"))
 }
 
 #[cfg(feature = "azure")]

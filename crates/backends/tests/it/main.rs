@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+mod redis;
+mod redis_server;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;
