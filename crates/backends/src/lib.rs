@@ -5,6 +5,8 @@
 pub mod appconfig;
 #[cfg(feature = "azure")]
 pub mod azure;
+#[cfg(feature = "file")]
+pub mod file;
 pub mod open;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -3,6 +3,7 @@
 //! | URI | what it is |
 //! |---|---|
 //! | `memory:` | in this process, gone with it |
+//! | `file:FOLDER` | in a folder, sealed, private keys as encrypted PEM files; see [`crate::file`] |
 //! | `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`, `rediss://…` | in Redis, sealed; see [`crate::redis`] |
 //! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
 //!
@@ -24,7 +25,7 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str = "a vault's URI begins with memory:, redis:, rediss:, azure: or https:";
+const KNOWN: &str = "a vault's URI begins with memory:, file:, redis:, rediss:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";
@@ -115,6 +116,10 @@ pub async fn open_embedded(uri: &VaultUri, options: &OpenOptions) -> Result<Embe
             uri.only(&["vault"])?;
             Embedded::in_memory().await
         }
+        #[cfg(feature = "file")]
+        "file" => crate::file::open(uri, options).await,
+        #[cfg(not(feature = "file"))]
+        "file" => Err(OpenError::NotBuilt("file")),
         "redis" | "rediss" => open_redis(uri, options).await,
         _ => Err(OpenError::uri(KNOWN)),
     }

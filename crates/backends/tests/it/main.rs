@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+mod embedded;
+mod file;
 mod redis;
 mod redis_server;
 mod sqlite;
