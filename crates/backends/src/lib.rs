@@ -7,11 +7,17 @@ pub mod appconfig;
 pub mod azure;
 #[cfg(feature = "azure")]
 pub mod credentials;
+#[cfg(feature = "file")]
+pub mod file;
 pub mod open;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "azure")]
 pub mod retry;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "redis")]
+pub use redis::RedisRecords;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRecords;

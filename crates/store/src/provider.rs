@@ -101,6 +101,17 @@ pub trait KeyProvider: Send + Sync + 'static {
 
     /// Destroys the material behind a handle; what is gone already is no error.
     async fn destroy(&self, handle: &Sensitive<Vec<u8>>) -> Result<(), ProviderError>;
+
+    /// What a backup holds of a key, which the engine seals: the handle, unless that only says where
+    /// the key lies and the key can leave; then its PKCS#8 document, which other custodians know.
+    async fn back_up(&self, handle: &Sensitive<Vec<u8>>) -> Result<Sensitive<Vec<u8>>, ProviderError> {
+        Ok(handle.duplicate())
+    }
+
+    /// Takes in what [`KeyProvider::back_up`] gave; returns a handle that nothing else refers to.
+    async fn restore(&self, backup: &Sensitive<Vec<u8>>) -> Result<Sensitive<Vec<u8>>, ProviderError> {
+        Ok(backup.duplicate())
+    }
 }
 
 #[async_trait]
@@ -127,5 +138,13 @@ impl<T: KeyProvider + ?Sized> KeyProvider for Arc<T> {
 
     async fn destroy(&self, handle: &Sensitive<Vec<u8>>) -> Result<(), ProviderError> {
         (**self).destroy(handle).await
+    }
+
+    async fn back_up(&self, handle: &Sensitive<Vec<u8>>) -> Result<Sensitive<Vec<u8>>, ProviderError> {
+        (**self).back_up(handle).await
+    }
+
+    async fn restore(&self, backup: &Sensitive<Vec<u8>>) -> Result<Sensitive<Vec<u8>>, ProviderError> {
+        (**self).restore(backup).await
     }
 }

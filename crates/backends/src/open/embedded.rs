@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use strongroom_crypto::AeadKey;
+use strongroom_store::engine::{Timer, due_timers};
 use strongroom_store::records::{Batch, Expected, RecordKey, RecordsError};
 use strongroom_store::sealing::{SealError, SealKey, Sealed, initialise};
-use strongroom_store::{Engine, Installation, KeyProvider, MemoryRecords, Records, SoftwareProvider, Vault};
+use strongroom_store::{Cx, Engine, Installation, KeyProvider, MemoryRecords, Records, SoftwareProvider, Time, Vault};
 use strongroom_wire::attributes::Recovery;
 use strongroom_wire::ids::VaultName;
 use zeroize::Zeroizing;
@@ -14,6 +15,9 @@ use super::{OpenError, now};
 
 /// The key that seals backups, sealed itself like all records.
 const BACKUP_KEY: &str = "$sys/backup-key";
+
+/// Timers that are looked up together.
+const DUE_AT_ONCE: usize = 100;
 
 /// A place where vaults lie: their records, sealed, and their keys.
 pub struct Embedded {
@@ -38,7 +42,37 @@ impl Embedded {
         sealed.resume_rotation().await.map_err(OpenError::unavailable)?;
         let records: Arc<dyn Records> = Arc::new(sealed);
         let backup_key = backup_key(&records).await.map_err(OpenError::unavailable)?;
-        Ok(Self { shared: Installation::new(records, provider, backup_key) })
+        let opened = Self { shared: Installation::new(records, provider, backup_key) };
+        if let Err(fault) = opened.run_due(now()).await {
+            tracing::warn!(%fault, "what is due was not done; it stays due");
+        }
+        Ok(opened)
+    }
+
+    /// Does what is due at `now`: purges deleted objects whose time is over, rotates keys by their
+    /// policies, records keys near expiry. A server does this every second; here it is done when the
+    /// place is opened, and whenever an application that keeps it open calls this. Several processes
+    /// may at once. Returns how much was done.
+    ///
+    /// # Errors
+    /// When the records cannot be read. What cannot be done is logged and stays due.
+    pub async fn run_due(&self, now: Time) -> Result<usize, RecordsError> {
+        let (cx, mut after, mut done) = (Cx::system(now), None, 0_usize);
+        loop {
+            let due = due_timers(self.shared.records(), now, DUE_AT_ONCE, after.take()).await?;
+            for timer in &due {
+                let engine = Engine::new(Arc::clone(&self.shared), timer.vault.clone(), Recovery::DEFAULT);
+                let Timer { vault, action, name, .. } = timer;
+                match engine.fire(&cx, timer).await {
+                    Ok(()) => done = done.saturating_add(1),
+                    Err(error) => tracing::warn!(%vault, ?action, %name, %error, "not done on time; it stays due"),
+                }
+            }
+            match due.last() {
+                Some(last) if due.len() == DUE_AT_ONCE => after = Some(last.key.clone()),
+                _ => return Ok(done),
+            }
+        }
     }
 
     /// In memory, keys in software; sealed by nothing, since it ends with the process.

@@ -3,6 +3,8 @@
 //! | URI | what it is |
 //! |---|---|
 //! | `memory:` | in this process, gone with it |
+//! | `file:FOLDER` | in a folder, sealed, private keys as encrypted PEM files; see [`crate::file`] |
+//! | `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`, `rediss://…` | in Redis, sealed; see [`crate::redis`] |
 //! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
 //!
 //! All but `azure:` take `vault=NAME` in their query: several vaults can lie in one place.
@@ -13,6 +15,8 @@ mod uri;
 use std::sync::Arc;
 
 use strongroom_store::Vault;
+#[cfg(feature = "redis")]
+use strongroom_store::{SoftwareProvider, sealing::SealKey};
 use strongroom_wire::Sensitive;
 use strongroom_wire::ids::VaultName;
 use tokio::task::JoinError;
@@ -21,7 +25,7 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str = "a vault's URI begins with memory:, azure: or https:";
+const KNOWN: &str = "a vault's URI begins with memory:, file:, redis:, rediss:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";
@@ -106,14 +110,34 @@ pub async fn open_with(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>
 ///
 /// # Errors
 /// [`OpenError`].
-pub async fn open_embedded(uri: &VaultUri, _options: &OpenOptions) -> Result<Embedded, OpenError> {
+pub async fn open_embedded(uri: &VaultUri, options: &OpenOptions) -> Result<Embedded, OpenError> {
     match uri.scheme() {
         "memory" => {
             uri.only(&["vault"])?;
             Embedded::in_memory().await
         }
+        #[cfg(feature = "file")]
+        "file" => crate::file::open(uri, options).await,
+        #[cfg(not(feature = "file"))]
+        "file" => Err(OpenError::NotBuilt("file")),
+        "redis" | "rediss" => open_redis(uri, options).await,
         _ => Err(OpenError::uri(KNOWN)),
     }
+}
+
+#[cfg(feature = "redis")]
+async fn open_redis(uri: &VaultUri, options: &OpenOptions) -> Result<Embedded, OpenError> {
+    use crate::redis::{RedisRecords, RedisSettings};
+    let settings = RedisSettings::from_uri(uri)?;
+    let seal = SealKey::Passphrase(options.passphrase(uri, "passphrase-file")?);
+    let records = RedisRecords::connect(&settings).await.map_err(OpenError::unavailable)?;
+    let provider = SoftwareProvider::new().map_err(OpenError::unavailable)?;
+    Embedded::open(Arc::new(records), &seal, Arc::new(provider)).await
+}
+
+#[cfg(not(feature = "redis"))]
+async fn open_redis(_uri: &VaultUri, _options: &OpenOptions) -> Result<Embedded, OpenError> {
+    Err(OpenError::NotBuilt("redis"))
 }
 
 /// Without a credential or client of its own, by the process's client of that vault, which logs in by
@@ -129,7 +153,8 @@ async fn open_azure(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, O
         (Some(credential), http) => (credential, http.map_or_else(http_client, Ok).map_err(unusable)?),
         (None, Some(http)) => {
             let chain = DefaultChain::with(Sources::default().with_http(http.clone()));
-            (Arc::new(chain) as Arc<_>, http)
+            let chain: Arc<dyn azure_core::credentials::TokenCredential> = Arc::new(chain);
+            (chain, http)
         }
     };
     let vault = AzureVault::new(AzureVaultOptions { url, credential, http });

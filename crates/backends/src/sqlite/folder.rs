@@ -1,7 +1,7 @@
 //! The folder of a store: its modes, its names, and the lock that keeps other processes out.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,8 @@ impl Folder {
         }
         let name = path.join(LOCK);
         // The kernel lets go of the lock when the process ends, however it ends.
-        let lock = OpenOptions::new()
+        let mut lock = OpenOptions::new()
+            .read(true)
             .write(true)
             .create(true)
             .truncate(false)
@@ -40,8 +41,12 @@ impl Folder {
             .open(&name)
             .map_err(|fault| faults::io(&name, &fault))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(RecordsError::InUse(path.display().to_string())),
+            Ok(()) => {
+                // For the message of who comes next; the lock is what counts.
+                drop(lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())));
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
+            Err(TryLockError::WouldBlock) => Err(RecordsError::InUse(holder(path, &mut lock))),
             Err(TryLockError::Error(fault)) => Err(faults::io(&name, &fault)),
         }
     }
@@ -75,6 +80,20 @@ impl Folder {
     /// Makes the renaming or making of a file in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Who has the folder locked, as far as can be known.
+fn holder(path: &Path, lock: &mut File) -> String {
+    let mut text = String::new();
+    let read = lock.take(20).read_to_string(&mut text).ok();
+    match read.and_then(|_length| text.parse::<u32>().ok()) {
+        Some(id) => {
+            let program = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+            let program = if program.is_empty() { String::new() } else { format!(" ({})", program.trim_end()) };
+            format!("{}, by process {id}{program}", path.display())
+        }
+        None => path.display().to_string(),
     }
 }
 

@@ -14,6 +14,10 @@
 mod credentials;
 mod faults;
 mod retry;
+mod embedded;
+mod file;
+mod redis;
+mod redis_server;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;

@@ -5,12 +5,13 @@
 //! given the key.
 
 use serde::{Deserialize, Serialize};
-use strongroom_wire::Error;
+use strongroom_wire::base64url::Base64Url;
 use strongroom_wire::ids::{Kind, ObjectName, Version};
 use strongroom_wire::rotation::RotationPolicy;
+use strongroom_wire::{Error, Sensitive};
 
 use super::layout::{Head, StoredBody, StoredVersion, Timers, decode, object};
-use super::{Engine, encode, internal, records_error};
+use super::{Engine, encode, internal, provider_error, records_error};
 use crate::provider::KeyProvider;
 use crate::records::{Batch, Expected, Records, RecordsError, Scan};
 use crate::vault::Object;
@@ -43,7 +44,13 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         for (key, record) in &found {
             let version = key.as_str().strip_prefix(&prefix).and_then(Version::parse);
             let version = version.ok_or_else(|| internal("a version's record is misnamed", &head.name))?;
-            versions.push((version, decode(key, record)?));
+            let mut stored: StoredVersion = decode(key, record)?;
+            if let StoredBody::Key(key) = &mut stored.body {
+                let handle = Sensitive::new(key.handle.expose().0.clone());
+                let material = self.shared.provider.back_up(&handle).await.map_err(provider_error)?;
+                key.handle = Sensitive::new(Base64Url(material.expose().clone()));
+            }
+            versions.push((version, stored));
         }
         let content = Content { name: head.name, policy: head.policy, versions };
         let plaintext = zeroize::Zeroizing::new(encode(&content)?);
@@ -60,6 +67,9 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         let folded = name.folded();
         let _in_line = self.lock(kind, &name).await;
         self.refuse_deleted(kind, &name).await?;
+        if self.head(&self.keys.live(kind, &folded)).await?.is_some() {
+            return Err(exists(kind, &name));
+        }
         let (policy, timers) = (content.policy, Timers::default());
         let mut head = Head { name, current, deletion: None, policy, timers, notified: None };
         let mut batch = Batch::default();
@@ -67,7 +77,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         batch.expect(live_key.clone(), Expected::Absent);
         batch.expect(self.keys.deleted(kind, &folded), Expected::Absent);
         let mut latest = None;
-        for (version, stored) in content.versions {
+        for (_, stored) in &content.versions {
             let belongs = match &stored.body {
                 StoredBody::Secret { .. } => kind == Kind::Secret,
                 StoredBody::Key(key) => {
@@ -78,6 +88,21 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             if !belongs {
                 return Err(refused(kind));
             }
+        }
+        let mut handles = Vec::new();
+        for (version, mut stored) in content.versions {
+            if let StoredBody::Key(key) = &mut stored.body {
+                let backup = Sensitive::new(key.handle.expose().0.clone());
+                let handle = match self.shared.provider.restore(&backup).await {
+                    Ok(handle) => handle,
+                    Err(fault) => {
+                        self.take_back(&handles).await;
+                        return Err(provider_error(fault));
+                    }
+                };
+                key.handle = Sensitive::new(Base64Url(handle.expose().clone()));
+                handles.push(handle);
+            }
             batch.put(self.keys.version(kind, &folded, version), encode(&stored)?);
             latest = Some(stored);
         }
@@ -86,8 +111,23 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         batch.put(live_key, encode(&head)?);
         match self.shared.records.commit(batch).await {
             Ok(_) => Ok(object(&head, current, latest, self.recovery(), false)),
-            Err(RecordsError::Conflict) => Err(exists(kind, &head.name)),
-            Err(fault) => Err(records_error(fault)),
+            Err(fault) => {
+                self.take_back(&handles).await;
+                Err(if matches!(fault, RecordsError::Conflict) {
+                    exists(kind, &head.name)
+                } else {
+                    records_error(fault)
+                })
+            }
+        }
+    }
+
+    /// Nothing refers to keys that were taken in for a restore that failed.
+    async fn take_back(&self, handles: &[Sensitive<Vec<u8>>]) {
+        for handle in handles {
+            if let Err(fault) = self.shared.provider.destroy(handle).await {
+                tracing::warn!(%fault, "an unused key was left with its provider");
+            }
         }
     }
 
