@@ -6,6 +6,8 @@ pub mod appconfig;
 #[cfg(feature = "azure")]
 pub mod azure;
 pub mod open;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

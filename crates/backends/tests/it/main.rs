@@ -11,6 +11,10 @@
     reason = "tests"
 )]
 
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+#[cfg(feature = "pkcs11")]
+mod pkcs11_bench;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;
