@@ -76,6 +76,11 @@ impl Fault {
         }
     }
 
+    /// Is the token gone, as far as the module can see?
+    pub(super) fn of_absence(&self) -> bool {
+        matches!(self, Self::Absent(_)) || self.aftermath() == Aftermath::Lost
+    }
+
     /// Is the object not where it was?
     pub(super) const fn moved(&self) -> bool {
         matches!(self, Self::Answer(RvError::KeyHandleInvalid | RvError::ObjectHandleInvalid, _))

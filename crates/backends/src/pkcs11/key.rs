@@ -7,7 +7,7 @@ use cryptoki::context::Function;
 use cryptoki::error::RvError;
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
-use cryptoki::object::{ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, SessionState};
 use cryptoki::types::Ulong;
 use strongroom_crypto::{CryptoError, KeySpec, PublicKey, oaep_decode};
@@ -157,10 +157,14 @@ fn find_private(token: &Token, session: &Session, id: KeyId) -> Result<ObjectHan
         return Ok(*key);
     }
     // Who is not logged in does not see private objects, and is not told so.
-    match session.get_session_info()?.session_state() {
-        SessionState::RwUser | SessionState::RoUser => Err(Fault::NoKey(token.label().to_owned())),
-        _ => Err(Fault::Answer(RvError::UserNotLoggedIn, Function::FindObjects)),
+    if !matches!(session.get_session_info()?.session_state(), SessionState::RwUser | SessionState::RoUser) {
+        return Err(Fault::Answer(RvError::UserNotLoggedIn, Function::FindObjects));
     }
+    // SoftHSM goes on with an empty token when its folder is gone.
+    if session.find_objects(&[Attribute::Token(true)])?.is_empty() {
+        return Err(Fault::Answer(RvError::TokenNotPresent, Function::FindObjects));
+    }
+    Err(Fault::NoKey(token.label().to_owned()))
 }
 
 /// Tells a bad ciphertext, for which tokens have many answers, from a bad token.

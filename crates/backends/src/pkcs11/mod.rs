@@ -82,7 +82,7 @@ async fn open_token(uri: &VaultUri, options: &OpenOptions) -> Result<(Arc<Token>
     let (pin, asked) = (pin(uri, options), wanted.clone());
     let token = spawn_blocking(move || {
         let module = Module::load(&asked.module)?;
-        Token::open(module, &asked, |info| for_token(pin, info))
+        Token::open(&module, &asked, |info| for_token(pin, info))
     });
     Ok((token.await??, wanted))
 }

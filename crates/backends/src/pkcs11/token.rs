@@ -1,7 +1,7 @@
 //! A token that this process is logged in to: sessions, and what to do when they are lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard};
 
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
@@ -50,6 +50,8 @@ struct State {
     epoch: u64,
     /// Counts logins: an object's handle is good for one.
     login: u64,
+    /// How often the module had been restarted when the sessions were opened.
+    restarts: u64,
     /// Why the PIN is not tried again: tokens lock after a few wrong ones.
     refused: Option<Fault>,
 }
@@ -65,11 +67,11 @@ impl Token {
     /// Finds the token and logs in. A token that the process uses already is shared, if the PIN is
     /// the same.
     pub(super) fn open(
-        module: Arc<Module>,
+        module: &Arc<Module>,
         wanted: &TokenUri,
         pin: impl FnOnce(&TokenInfo) -> Result<Option<Sensitive<String>>, Fault>,
     ) -> Result<Arc<Self>, Fault> {
-        let (slot, info) = find(&module, wanted)?;
+        let (_entered, restarts, (slot, info)) = enter_and_find(module, wanted)?;
         let pin = pin(&info)?;
         let name = (info.label().to_owned(), info.serial_number().to_owned());
         let mut tokens = module.tokens.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +86,7 @@ impl Token {
             }
             return Ok(open);
         }
-        let opening = Opening { module: &module, label: &name.0, pin: pin.as_ref() };
+        let opening = Opening { module, label: &name.0, pin: pin.as_ref() };
         let anchor = opening.login(slot)?;
         let offers = offers::of(&module.context, slot, &anchor)?;
         let threads = threads(&info);
@@ -93,12 +95,19 @@ impl Token {
             label: name.0.clone(),
             serial: name.1.clone(),
             pin,
-            state: Mutex::new(State { anchor: Some(anchor), idle: Vec::new(), epoch: 0, login: 0, refused: None }),
+            state: Mutex::new(State {
+                anchor: Some(anchor),
+                idle: Vec::new(),
+                epoch: 0,
+                login: 0,
+                restarts,
+                refused: None,
+            }),
             offers,
             uses: started(Pool::start("token-use", threads, WAITING_OPERATIONS))?,
             makes: started(Pool::start("token-make", 1, WAITING_GENERATIONS))?,
             no_oaep256: AtomicBool::new(false),
-            module: Arc::clone(&module),
+            module: Arc::clone(module),
         });
         tokens.insert(name, Arc::downgrade(&token));
         drop(tokens);
@@ -127,14 +136,23 @@ impl Token {
     }
 
     /// Runs `work` in a session that is logged in, and with the number of the login: object handles
-    /// are good for one login. If sessions or login turn out to be lost, once more after a new login.
+    /// are good for one login. If sessions or login turn out to be lost, once more after a new login;
+    /// if the token does, once more after a restart of its module.
     pub(super) fn with<T>(&self, work: impl Fn(&Session, u64) -> Result<T, Fault>) -> Result<T, Fault> {
-        let mut lent = self.lend()?;
+        match self.attempt(&work) {
+            Err(fault) if fault.of_absence() && self.module.restart() => self.attempt(&work),
+            outcome => outcome,
+        }
+    }
+
+    fn attempt<T>(&self, work: &impl Fn(&Session, u64) -> Result<T, Fault>) -> Result<T, Fault> {
+        let (_entered, restarts) = self.module.enter();
+        let mut lent = self.lend(restarts)?;
         let mut outcome = work(&lent.session, lent.login);
         let lost = outcome.as_ref().err().map(Fault::aftermath);
         if matches!(lost, Some(Aftermath::LoggedOut | Aftermath::Lost)) {
             tracing::warn!(token = %self.label, "the login at the token was lost; logging in again");
-            lent = self.mend(lent, lost == Some(Aftermath::Lost))?;
+            lent = self.mend(lent, lost == Some(Aftermath::Lost), restarts)?;
             outcome = work(&lent.session, lent.login);
         }
         self.give_back(lent, outcome.as_ref().err().map_or(Aftermath::Fine, Fault::aftermath));
@@ -145,8 +163,12 @@ impl Token {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lend(&self) -> Result<Lent, Fault> {
+    fn lend(&self, restarts: u64) -> Result<Lent, Fault> {
         let mut state = self.state();
+        if state.restarts != restarts {
+            forget(&mut state);
+            state.restarts = restarts;
+        }
         if state.anchor.is_none() {
             self.connect(&mut state)?;
         }
@@ -172,14 +194,14 @@ impl Token {
     }
 
     /// Logs in again, unless another thread did since.
-    fn mend(&self, lent: Lent, sessions_lost: bool) -> Result<Lent, Fault> {
+    fn mend(&self, lent: Lent, sessions_lost: bool, restarts: u64) -> Result<Lent, Fault> {
         let mut state = self.state();
         if sessions_lost {
             if state.epoch == lent.epoch {
                 forget(&mut state);
             }
             drop(state);
-            return self.lend();
+            return self.lend(restarts);
         }
         if state.login == lent.login && state.epoch == lent.epoch {
             let opening = self.opening(&state)?;
@@ -253,7 +275,11 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
+        let (_entered, restarts) = self.module.enter();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.restarts != restarts {
+            return;
+        }
         // The anchor goes last: it holds the login.
         state.idle.drain(..).chain(state.anchor.take()).for_each(close);
     }
@@ -337,6 +363,20 @@ impl Opening<'_> {
         }))
     }
 }
+
+/// Finds a token; one that was put in or made lately, after a restart of the module.
+fn enter_and_find<'a>(module: &'a Module, wanted: &TokenUri) -> Result<Found<'a>, Fault> {
+    let look = || {
+        let (entered, restarts) = module.enter();
+        find(module, wanted).map(|found| (entered, restarts, found))
+    };
+    match look() {
+        Err(Fault::Absent(_)) if module.restart() => look(),
+        outcome => outcome,
+    }
+}
+
+type Found<'a> = (RwLockReadGuard<'a, ()>, u64, (Slot, TokenInfo));
 
 /// The one token that is wanted.
 fn find(module: &Module, wanted: &TokenUri) -> Result<(Slot, TokenInfo), Fault> {
