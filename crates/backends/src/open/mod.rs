@@ -116,7 +116,10 @@ pub async fn open_embedded(uri: &VaultUri, options: &OpenOptions) -> Result<Embe
         #[cfg(feature = "pkcs11")]
         "pkcs11" => crate::pkcs11::open(uri, options).await,
         #[cfg(not(feature = "pkcs11"))]
-        "pkcs11" => Err(OpenError::NotBuilt("pkcs11")),
+        "pkcs11" => {
+            let _unused = options;
+            Err(OpenError::NotBuilt("pkcs11"))
+        }
         _ => Err(OpenError::uri(KNOWN)),
     }
 }

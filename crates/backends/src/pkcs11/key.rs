@@ -152,13 +152,17 @@ impl TokenKey {
     }
 }
 
-fn find_private(token: &Token, session: &Session, id: KeyId) -> Result<ObjectHandle, Fault> {
-    if let Some(key) = objects::find(session, ObjectClass::PRIVATE_KEY, &id)?.first() {
-        return Ok(*key);
-    }
-    // Who is not logged in does not see private objects, and is not told so.
-    if !matches!(session.get_session_info()?.session_state(), SessionState::RwUser | SessionState::RoUser) {
-        return Err(Fault::Answer(RvError::UserNotLoggedIn, Function::FindObjects));
+/// The private half; what is not seen is told from what is not there.
+pub(super) fn find_private(token: &Token, session: &Session, id: KeyId) -> Result<ObjectHandle, Fault> {
+    // Twice: another thread may have logged in again just after the first look.
+    for _ in 0..2 {
+        if let Some(key) = objects::find(session, ObjectClass::PRIVATE_KEY, &id)?.first() {
+            return Ok(*key);
+        }
+        // Who is not logged in does not see private objects, and is not told so.
+        if !matches!(session.get_session_info()?.session_state(), SessionState::RwUser | SessionState::RoUser) {
+            return Err(Fault::Answer(RvError::UserNotLoggedIn, Function::FindObjects));
+        }
     }
     // SoftHSM goes on with an empty token when its folder is gone.
     if session.find_objects(&[Attribute::Token(true)])?.is_empty() {

@@ -15,7 +15,7 @@ use zeroize::Zeroize as _;
 
 use super::fault::Fault;
 use super::import;
-use super::key::TokenKey;
+use super::key::{self, TokenKey};
 use super::objects::{self, KeyId};
 use super::token::Token;
 
@@ -92,7 +92,7 @@ impl KeyProvider for Pkcs11Provider {
     async fn destroy(&self, handle: &Sensitive<Vec<u8>>) -> Result<(), ProviderError> {
         let id = id_of(handle)?;
         let token = Arc::clone(&self.token);
-        let done = self.token.uses.run(move || token.with(|session, _| destroy(session, id))).await;
+        let done = self.token.uses.run(move || token.with(|session, _| destroy(&token, session, id))).await;
         Ok(done.map_err(Fault::from)??)
     }
 }
@@ -183,7 +183,12 @@ fn trial(spec: KeySpec) -> (SignatureAlgorithm, Vec<u8>) {
 }
 
 /// Both halves, and whatever else has the identifier.
-fn destroy(session: &Session, id: KeyId) -> Result<(), Fault> {
+fn destroy(token: &Token, session: &Session, id: KeyId) -> Result<(), Fault> {
+    // Not seen is not gone: who is not logged in sees nothing either.
+    match key::find_private(token, session, id) {
+        Ok(_) | Err(Fault::NoKey(_)) => {}
+        Err(fault) => return Err(fault),
+    }
     for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
         for object in objects::find(session, class, &id)? {
             match session.destroy_object(object).map_err(Fault::from) {

@@ -9,6 +9,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use cryptoki::context::Function;
+use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
@@ -38,7 +40,13 @@ pub(super) fn key(token: &Token, folder: &Path, fresh: bool) -> Result<Zeroizing
         Ok(blob) => open(token, &file, &blob),
         Err(fault) if fault.kind() == io::ErrorKind::NotFound && fresh => {
             let key = Zeroizing::new(random_bytes::<KEY_LEN>()?);
-            let blob = token.with(|session, _| close(session, &key))?;
+            let blob = token.with(|session, _| close(session, &key)).map_err(|fault| match fault {
+                Fault::Answer(RvError::MechanismInvalid, _) => Fault::Unsupported(format!(
+                    "the token {:?} has no AES-256-GCM, which it takes to seal the records of a vault",
+                    token.label()
+                )),
+                other => other,
+            })?;
             write(&file, &blob).map_err(io)?;
             Ok(key)
         }
@@ -54,10 +62,9 @@ fn close(session: &Session, key: &[u8; KEY_LEN]) -> Result<Vec<u8>, Fault> {
     let (wrapping, id) = wrapping_key(session)?;
     let mut nonce = random_bytes::<NONCE_LEN>()?;
     let head = [&MAGIC[..], &id].concat();
-    let sealed = session.encrypt(&gcm(&mut nonce.clone(), &head)?, wrapping, key)?;
-    let blob = [&head, &nonce[..], &sealed].concat();
-    nonce.fill(0);
-    Ok(blob)
+    // A token that insists on a nonce of its own writes it over ours.
+    let sealed = session.encrypt(&gcm(&mut nonce, &head)?, wrapping, key)?;
+    Ok([&head, &nonce[..], &sealed].concat())
 }
 
 fn open(token: &Token, file: &Path, blob: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, Fault> {
@@ -78,7 +85,7 @@ fn open(token: &Token, file: &Path, blob: &[u8]) -> Result<Zeroizing<[u8; KEY_LE
         let mut nonce = *nonce;
         let opened = session.decrypt(&gcm(&mut nonce, head)?, *wrapping, sealed).map(Zeroizing::new);
         opened.map_err(|fault| match Fault::from(fault) {
-            Fault::Answer(_, cryptoki::context::Function::Decrypt) => damaged(),
+            Fault::Answer(_, Function::Decrypt) => damaged(),
             other => other,
         })
     })?;

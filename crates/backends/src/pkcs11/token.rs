@@ -71,11 +71,13 @@ impl Token {
         wanted: &TokenUri,
         pin: impl FnOnce(&TokenInfo) -> Result<Option<Sensitive<String>>, Fault>,
     ) -> Result<Arc<Self>, Fault> {
-        let (_entered, restarts, (slot, info)) = enter_and_find(module, wanted)?;
+        let (entered, restarts, (slot, info)) = enter_and_find(module, wanted)?;
         let pin = pin(&info)?;
         let name = (info.label().to_owned(), info.serial_number().to_owned());
         let mut tokens = module.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = tokens.get(&name).and_then(std::sync::Weak::upgrade) {
+            // Dropped first: if `open` is the last to hold the token, closing it enters the module.
+            drop((tokens, entered));
             // A token does not check a PIN while somebody is logged in.
             let (given, known) = (pin.as_ref().map(bytes), open.pin.as_ref().map(bytes));
             if !constant_time_eq(given.unwrap_or_default(), known.unwrap_or_default()) {
@@ -110,7 +112,7 @@ impl Token {
             module: Arc::clone(module),
         });
         tokens.insert(name, Arc::downgrade(&token));
-        drop(tokens);
+        drop((tokens, entered));
         Ok(token)
     }
 
