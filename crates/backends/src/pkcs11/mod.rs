@@ -24,6 +24,7 @@
 mod fault;
 mod import;
 mod key;
+mod login;
 mod module;
 mod objects;
 mod offers;

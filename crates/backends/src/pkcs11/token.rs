@@ -1,17 +1,16 @@
 //! A token that this process is logged in to: sessions, and what to do when they are lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cryptoki::error::{Error, RvError};
-use cryptoki::session::{Session, UserType};
-use cryptoki::slot::{Limit, Slot, TokenInfo};
-use cryptoki::types::AuthPin;
+use cryptoki::session::Session;
+use cryptoki::slot::{Limit, TokenInfo};
 use strongroom_crypto::{KeySpec, constant_time_eq};
 use strongroom_store::pool::Pool;
 use strongroom_wire::Sensitive;
 
 use super::fault::{Aftermath, Fault};
+use super::login::{Opening, close, enter_and_find, find};
 use super::module::Module;
 use super::offers;
 use super::uri::TokenUri;
@@ -304,115 +303,8 @@ fn forget(state: &mut State) {
     state.idle.clear();
 }
 
-fn close(session: Session) {
-    if let Err(fault) = session.close() {
-        tracing::debug!(%fault, "a session of a token could not be closed");
-    }
-}
-
 fn bytes(pin: &Sensitive<String>) -> &[u8] {
     pin.expose().as_bytes()
-}
-
-/// What logging in takes.
-struct Opening<'a> {
-    module: &'a Module,
-    label: &'a str,
-    pin: Option<&'a Sensitive<String>>,
-}
-
-impl Opening<'_> {
-    fn login(&self, slot: Slot) -> Result<Session, Fault> {
-        let session = self.module.context.open_rw_session_no_drop(slot)?;
-        match self.login_in(&session) {
-            Ok(()) => Ok(session),
-            Err(fault) => {
-                close(session);
-                Err(fault)
-            }
-        }
-    }
-
-    fn login_in(&self, session: &Session) -> Result<(), Fault> {
-        // Its copy is wiped when it is dropped, too.
-        let pin = self.pin.map(|pin| AuthPin::new(pin.expose().as_str().into()));
-        let label = self.label;
-        let answer = match session.login(UserType::User, pin.as_ref()) {
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => return Ok(()),
-            Err(Error::Pkcs11(answer, function)) => (answer, function),
-            Err(other) => return Err(other.into()),
-        };
-        Err(Fault::Pin(match answer.0 {
-            RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => format!(
-                "the PIN of the token {label:?} is not right. It is not tried again: tokens lock after a few wrong \
-                 PINs. Set it right and open the vault again"
-            ),
-            RvError::PinLocked => format!(
-                "the PIN of the token {label:?} is locked after too many wrong ones: the security officer has to set \
-                 it anew (pkcs11-tool --module {} --login --login-type so --init-pin)",
-                self.module.path.display()
-            ),
-            RvError::PinExpired => format!("the PIN of the token {label:?} has expired: change it"),
-            RvError::UserPinNotInitialized => format!(
-                "the token {label:?} has no user PIN yet: the security officer has to set one (pkcs11-tool --module \
-                 {} --login --login-type so --init-pin)",
-                self.module.path.display()
-            ),
-            RvError::UserAnotherAlreadyLoggedIn => {
-                format!("somebody else is logged in at the token {label:?} in this process")
-            }
-            _ => return Err(Fault::Answer(answer.0, answer.1)),
-        }))
-    }
-}
-
-/// Finds a token; one that was put in or made lately, after a restart of the module.
-fn enter_and_find<'a>(module: &'a Module, wanted: &TokenUri) -> Result<Found<'a>, Fault> {
-    let look = || {
-        let (entered, restarts) = module.enter();
-        find(module, wanted).map(|found| (entered, restarts, found))
-    };
-    match look() {
-        Err(Fault::Absent(_)) if module.restart() => look(),
-        outcome => outcome,
-    }
-}
-
-type Found<'a> = (RwLockReadGuard<'a, ()>, u64, (Slot, TokenInfo));
-
-/// The one token that is wanted.
-fn find(module: &Module, wanted: &TokenUri) -> Result<(Slot, TokenInfo), Fault> {
-    let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-    let mut found = Vec::new();
-    let mut others = Vec::new();
-    for slot in module.context.get_slots_with_token()? {
-        // One that is being removed is not there.
-        let Ok(info) = module.context.get_token_info(slot) else { continue };
-        if !info.token_initialized() {
-            continue;
-        }
-        if wanted.slot.is_none_or(|wanted| wanted == slot.id())
-            && is(&wanted.label, info.label())
-            && is(&wanted.serial, info.serial_number())
-            && is(&wanted.manufacturer, info.manufacturer_id())
-            && is(&wanted.model, info.model())
-        {
-            found.push((slot, info));
-        } else {
-            others.push(format!("{:?}", info.label()));
-        }
-    }
-    if found.len() > 1 {
-        return Err(Fault::Absent(format!(
-            "{} tokens answer to {wanted}: name one by its number (pkcs11:serial=…)",
-            found.len()
-        )));
-    }
-    found.pop().ok_or_else(|| {
-        let others =
-            if others.is_empty() { "it knows none".to_owned() } else { format!("it knows {}", others.join(", ")) };
-        Fault::Absent(format!("the module {} knows no token of {wanted}; {others}", module.path.display()))
-    })
 }
 
 /// Two for each core, if the token takes that many sessions.

@@ -15,6 +15,8 @@
 mod pkcs11;
 #[cfg(feature = "pkcs11")]
 mod pkcs11_bench;
+#[cfg(feature = "pkcs11")]
+mod pkcs11_faults;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;

@@ -9,17 +9,20 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use strongroom_backends::open::{Embedded, OpenOptions, VaultUri, open_embedded};
-use strongroom_crypto::KeySpec;
+use strongroom_crypto::{KeySpec, PublicKey};
 use strongroom_store::conformance::skipped;
 use strongroom_store::provider::{Operation, Output};
-use strongroom_store::vault::{NewAttributes, NewVersion};
+use strongroom_store::vault::{Body, NewAttributes, NewVersion};
 use strongroom_store::{Cx, Time, Vault};
-use strongroom_wire::algorithms::SignatureAlgorithm;
+use strongroom_wire::algorithms::{Curve, SignatureAlgorithm};
 use strongroom_wire::ids::{Kind, ObjectName, VaultName, Version};
 use strongroom_wire::{Error, Sensitive};
 
 pub(crate) const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 pub(crate) const PIN: &str = "hush-1234";
+pub(crate) const RSA: KeySpec = KeySpec::Rsa { bits: 2048 };
+pub(crate) const EC: KeySpec = KeySpec::Ec(Curve::P256);
+pub(crate) const ES256: SignatureAlgorithm = SignatureAlgorithm::ES256;
 const SO_PIN: &str = "hush-5678";
 const FOLDER: &str = "STRONGROOM_TEST_TOKENS";
 
@@ -169,6 +172,21 @@ impl Place {
     ) -> Result<Vec<u8>, Error> {
         self.perform(called, Operation::Sign(algorithm, digest.to_vec())).await
     }
+}
+
+/// The public half of a key that is in hardware.
+pub(crate) fn public(object: &strongroom_store::vault::Object) -> PublicKey {
+    match &object.body {
+        Body::Key { public: Some(public), hardware: true, .. } => PublicKey::from_jwk(public).unwrap(),
+        other => panic!("no public half of a key in hardware: {other:?}"),
+    }
+}
+
+/// What an error says: never the PIN.
+pub(crate) fn message(fault: &dyn std::fmt::Display) -> String {
+    let text = fault.to_string();
+    assert!(!text.contains("hush"), "the PIN is in {text}");
+    text
 }
 
 /// The module, beside the vault's own use of it.
