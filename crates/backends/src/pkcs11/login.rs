@@ -1,5 +1,6 @@
 //! Finding a token and logging in to it.
 
+use std::path::Path;
 use std::sync::RwLockReadGuard;
 
 use cryptoki::error::{Error, RvError};
@@ -36,34 +37,38 @@ impl Opening<'_> {
     pub(super) fn login_in(&self, session: &Session) -> Result<(), Fault> {
         // Its copy is wiped when it is dropped, too.
         let pin = self.pin.map(|pin| AuthPin::new(pin.expose().as_str().into()));
-        let label = self.label;
-        let answer = match session.login(UserType::User, pin.as_ref()) {
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => return Ok(()),
-            Err(Error::Pkcs11(answer, function)) => (answer, function),
-            Err(other) => return Err(other.into()),
-        };
-        Err(Fault::Pin(match answer.0 {
-            RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => format!(
-                "the PIN of the token {label:?} is not right. It is not tried again: tokens lock after a few wrong \
-                 PINs. Set it right and open the vault again"
-            ),
-            RvError::PinLocked => format!(
-                "the PIN of the token {label:?} is locked after too many wrong ones: the security officer has to set \
-                 it anew (pkcs11-tool --module {} --login --login-type so --init-pin)",
-                self.module.path.display()
-            ),
-            RvError::PinExpired => format!("the PIN of the token {label:?} has expired: change it"),
-            RvError::UserPinNotInitialized => format!(
-                "the token {label:?} has no user PIN yet: the security officer has to set one (pkcs11-tool --module \
-                 {} --login --login-type so --init-pin)",
-                self.module.path.display()
-            ),
-            RvError::UserAnotherAlreadyLoggedIn => {
-                format!("somebody else is logged in at the token {label:?} in this process")
-            }
-            _ => return Err(Fault::Answer(answer.0, answer.1)),
-        }))
+        match session.login(UserType::User, pin.as_ref()) {
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            Err(Error::Pkcs11(answer, function)) => Err(match refusal(self.label, &self.module.path, answer) {
+                Some(refusal) => Fault::Pin(refusal),
+                None => Fault::Answer(answer, function),
+            }),
+            Err(other) => Err(other.into()),
+        }
     }
+}
+
+/// What to do about a PIN that was not accepted; `None` when it is not the PIN's fault.
+fn refusal(label: &str, module: &Path, answer: RvError) -> Option<String> {
+    let anew = format!("pkcs11-tool --module {} --login --login-type so --init-pin", module.display());
+    Some(match answer {
+        RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => format!(
+            "the PIN of the token {label:?} is not right. It is not tried again: tokens lock after a few wrong PINs. \
+             Set it right and open the vault again"
+        ),
+        RvError::PinLocked => format!(
+            "the PIN of the token {label:?} is locked after too many wrong ones: the security officer has to set it \
+             anew ({anew})"
+        ),
+        RvError::PinExpired => format!("the PIN of the token {label:?} has expired: change it"),
+        RvError::UserPinNotInitialized => {
+            format!("the token {label:?} has no user PIN yet: the security officer has to set one ({anew})")
+        }
+        RvError::UserAnotherAlreadyLoggedIn => {
+            format!("somebody else is logged in at the token {label:?} in this process")
+        }
+        _ => return None,
+    })
 }
 
 /// Finds a token; one that was put in or made lately, after a restart of the module.
@@ -119,5 +124,20 @@ pub(super) fn find(module: &Module, wanted: &TokenUri) -> Result<(Slot, TokenInf
 pub(super) fn close(session: Session) {
     if let Err(fault) = session.close() {
         tracing::debug!(%fault, "a session of a token could not be closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No software token locks; a smart card does after three wrong PINs.
+    #[test]
+    fn a_locked_pin_says_what_to_do() {
+        let said = refusal("card", Path::new("/m.so"), RvError::PinLocked).unwrap();
+        assert!(
+            said.contains("\"card\" is locked") && said.contains("--module /m.so --login --login-type so --init-pin")
+        );
+        assert_eq!(refusal("card", Path::new("/m.so"), RvError::DeviceRemoved), None);
     }
 }

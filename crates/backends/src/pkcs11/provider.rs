@@ -108,18 +108,19 @@ fn provided((id, key): (KeyId, TokenKey)) -> ProvidedKey {
 }
 
 fn generate(token: &Arc<Token>, spec: KeySpec) -> Result<(KeyId, TokenKey), Fault> {
-    let id = objects::fresh_id()?;
     let mechanism = match spec {
         KeySpec::Rsa { .. } => Mechanism::RsaPkcsKeyPairGen,
         KeySpec::Ec(_) => Mechanism::EccKeyPairGen,
     };
-    let public = [objects::public(id, spec), objects::generated(spec)?].concat();
-    let private = objects::private(id, spec);
-    let (public, found) = token.with(|session, login| {
-        let (public, private) = session.generate_key_pair(&mechanism, &public, &private)?;
+    let numbers = objects::generated(spec)?;
+    let (id, public, found) = token.with(|session, login| {
+        // Another one at a second try: the first may have left something behind.
+        let id = objects::fresh_id()?;
+        let template = [objects::public(id, spec), numbers.clone()].concat();
+        let (public, private) = session.generate_key_pair(&mechanism, &template, &objects::private(id, spec))?;
         let read = objects::read_public(session, public);
         let read = read.and_then(|key| if key.spec() == spec { Ok(key) } else { Err(other_key()) });
-        Ok((read.inspect_err(|_fault| undo(session, &[public, private]))?, (login, private)))
+        Ok((id, read.inspect_err(|_fault| undo(session, &[public, private]))?, (login, private)))
     })?;
     Ok((id, TokenKey::new(Arc::clone(token), id, public, Some(found))))
 }
@@ -141,6 +142,8 @@ fn take_in(token: &Arc<Token>, key: &PrivateKey) -> Result<(KeyId, TokenKey), Fa
     private.extend([Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::KeyType(kind)]);
     private.extend(numbers);
     let created = token.with(|session, login| {
+        // What a first try may have left behind.
+        undo(session, &objects::find(session, ObjectClass::PRIVATE_KEY, &id)?);
         let object = session.create_object(&private)?;
         let other = session.create_object(&public);
         let other = other.inspect_err(|_fault| undo(session, &[object]))?;

@@ -65,6 +65,38 @@ fn a_token_initialised_again_is_told_from_the_old_one() {
 }
 
 #[test]
+fn a_lost_token_does_not_disturb_the_other() {
+    in_own_process("pkcs11_faults::a_lost_token_does_not_disturb_the_other", async |bench| {
+        let place = bench.open().await;
+        place.make("ec", EC).await;
+        // SoftHSM has a folder for each token; this is that of the only one so far.
+        let lost = std::fs::read_dir(bench.tokens()).unwrap().next().unwrap().unwrap().path();
+        bench.make_token("other");
+        let other = Arc::new(open(&bench.uri_of("token=other", "other")).await.unwrap());
+        let made = public(&other.make("ec", EC).await);
+        let working: Vec<_> = (0..4)
+            .map(|_| {
+                let (other, made) = (Arc::clone(&other), made.clone());
+                tokio::spawn(async move {
+                    for _ in 0..300 {
+                        let signature = other.sign("ec", ES256, &[1; 32]).await.unwrap();
+                        assert!(made.verify(ES256, &[1; 32], &signature).unwrap());
+                    }
+                })
+            })
+            .collect();
+        std::fs::remove_dir_all(lost).unwrap();
+        for _ in 0..50 {
+            let fault = place.sign("ec", ES256, &[1; 32]).await.unwrap_err();
+            assert!(message(&fault).contains("is not there any more"), "{fault}");
+        }
+        for task in working {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_logout_by_others_is_mended() {
     in_own_process("pkcs11_faults::a_logout_by_others_is_mended", async |bench| {
         let place = bench.open().await;
