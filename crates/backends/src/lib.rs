@@ -10,6 +10,8 @@ pub mod credentials;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod open;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "azure")]

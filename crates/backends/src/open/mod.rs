@@ -5,6 +5,7 @@
 //! | `memory:` | in this process, gone with it |
 //! | `file:FOLDER` | in a folder, sealed, private keys as encrypted PEM files; see [`crate::file`] |
 //! | `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`, `rediss://…` | in Redis, sealed; see [`crate::redis`] |
+//! | `pkcs11:token=NAME?module-path=FILE` | keys in a token, the rest in a folder that the token opens |
 //! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
 //!
 //! All but `azure:` take `vault=NAME` in their query: several vaults can lie in one place.
@@ -25,7 +26,7 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str = "a vault's URI begins with memory:, file:, redis:, rediss:, azure: or https:";
+const KNOWN: &str = "a vault's URI begins with memory:, file:, redis:, rediss:, pkcs11:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";
@@ -66,7 +67,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn uri(why: &str) -> Self {
+    pub(crate) fn uri(why: &str) -> Self {
         Self::Uri(why.to_owned())
     }
 
@@ -121,6 +122,10 @@ pub async fn open_embedded(uri: &VaultUri, options: &OpenOptions) -> Result<Embe
         #[cfg(not(feature = "file"))]
         "file" => Err(OpenError::NotBuilt("file")),
         "redis" | "rediss" => open_redis(uri, options).await,
+        #[cfg(feature = "pkcs11")]
+        "pkcs11" => crate::pkcs11::open(uri, options).await,
+        #[cfg(not(feature = "pkcs11"))]
+        "pkcs11" => Err(OpenError::NotBuilt("pkcs11")),
         _ => Err(OpenError::uri(KNOWN)),
     }
 }
@@ -186,6 +191,8 @@ impl OpenOptions {
             return Ok(given.duplicate());
         }
         if let Some(file) = uri.get(from) {
+            // RFC 7512 has a file: URI here.
+            let file = file.strip_prefix("file:").unwrap_or(file);
             let text = std::fs::read_to_string(file).map(zeroize::Zeroizing::new);
             let text = text.map_err(|fault| OpenError::Passphrase(format!("{file}: {fault}")))?;
             let line = text.lines().next().filter(|line| !line.is_empty());

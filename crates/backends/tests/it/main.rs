@@ -12,12 +12,18 @@
 )]
 
 mod credentials;
-mod faults;
-mod retry;
 mod embedded;
+mod faults;
 mod file;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+#[cfg(feature = "pkcs11")]
+mod pkcs11_bench;
+#[cfg(feature = "pkcs11")]
+mod pkcs11_faults;
 mod redis;
 mod redis_server;
+mod retry;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;
