@@ -217,7 +217,7 @@ fn a_vault_that_is_overrun_has_an_exit_code_of_its_own() {
     let provider = rustls::crypto::aws_lc_rs::default_provider().into();
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
-    let config = std::sync::Arc::new(config);
+    let config = Arc::new(config);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -9,4 +9,6 @@
 )]
 
 mod secrets;
+mod secrets_manage;
+mod secrets_network;
 mod support;
