@@ -82,7 +82,7 @@ pub enum ManageError {
     Secret(#[from] SecretError),
     /// The settings cannot be read, so nobody knows whether they refer to it.
     #[error(transparent)]
-    Settings(#[from] SettingError),
+    Settings(Box<SettingError>),
 }
 
 impl ManageError {
@@ -172,7 +172,8 @@ impl SecretManager {
         if let Some(settings) = &self.settings {
             let own = [scope, GLOBAL];
             let scopes = if scope == GLOBAL { &[][..] } else { &own[..] };
-            let settings = settings.referring(key, scopes).await?;
+            let settings =
+                settings.referring(key, scopes).await.map_err(|fault| ManageError::Settings(Box::new(fault)))?;
             let replaced = scope != GLOBAL && self.versions(GLOBAL, &SecretName::global(key)).await?.is_some();
             if !settings.is_empty() && !replaced {
                 return Err(ManageError::InUse { scope: scope.to_owned(), key: key.to_owned(), settings });

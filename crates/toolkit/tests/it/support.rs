@@ -52,12 +52,15 @@ impl Records for Watched {
     }
 }
 
+/// The vault of an organisation.
+type VaultOf = dyn Fn(&str) -> Arc<dyn Vault> + Send + Sync;
+
 pub(crate) struct World {
     pub(crate) records: Arc<Watched>,
     pub(crate) vaults: OrgVaults,
     pub(crate) vault: Arc<dyn Vault>,
     per_org: bool,
-    of: Arc<dyn Fn(&str) -> Arc<dyn Vault> + Send + Sync>,
+    of: Arc<VaultOf>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -82,7 +85,7 @@ impl World {
         };
         let vault = engine("tenants");
         // Any organisation has one; vaults on the same records with the same name are one vault.
-        let of: Arc<dyn Fn(&str) -> Arc<dyn Vault> + Send + Sync> =
+        let of: Arc<VaultOf> =
             Arc::new(move |org: &str| engine(&format!("v{}", &hex::encode(sha256(org.as_bytes()))[..16])));
         let find = Arc::clone(&of);
         let vaults = OrgVaults::by(Arc::clone(&vault), move |org| (org != "unmapped").then(|| find(org)));
