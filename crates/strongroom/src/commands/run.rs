@@ -43,11 +43,10 @@ pub(crate) async fn run(arguments: Run) -> Outcome {
     Err(format!("{program} could not be started: {}", command.exec()).into())
 }
 
-async fn names(vault: &dyn Vault) -> Result<Vec<ObjectName>, String> {
+async fn names(vault: &dyn Vault) -> Result<Vec<ObjectName>, Failure> {
     let (cx, mut all, mut after) = (Cx::system(SystemClock.now()), Vec::new(), None);
     loop {
-        let page = vault.list(&cx, &Listing::Live(Kind::Secret), 25, after.as_ref()).await;
-        let page = page.map_err(|error| error.message)?;
+        let page = vault.list(&cx, &Listing::Live(Kind::Secret), 25, after.as_ref()).await?;
         all.extend(page.items.into_iter().filter(|item| item.attributes.enabled).map(|item| item.name));
         match page.next {
             Some(next) => after = Some(next),

@@ -1,4 +1,4 @@
-//! A vault by its URI, as commands are given it.
+//! Any vault, by its URI.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use strongroom_store::Vault;
 
 use super::login::{credential, http_client};
 
-/// Opens it; a vault behind HTTPS with the login that the environment gives.
+/// Opens the vault; `azure:` and `https:` log in as all commands do.
 pub(crate) async fn open(uri: &str) -> Result<Arc<dyn Vault>, String> {
     let mut options = OpenOptions::default();
     if uri.starts_with("azure:") || uri.starts_with("https:") {
