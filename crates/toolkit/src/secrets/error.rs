@@ -4,6 +4,12 @@ use strongroom_wire::{Error, ErrorKind};
 
 use super::SecretName;
 
+/// The action that reads a value.
+pub(super) const READ: &str = "secrets/getSecret";
+
+/// The action that lists names.
+pub(super) const LIST: &str = "secrets/readMetadata";
+
 /// Why there is no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -23,7 +29,7 @@ pub enum SecretError {
         detail: String,
     },
     /// The credential may not read it.
-    #[error("{secret}: permission denied: the action {action} is missing; the role Key Vault Secrets User grants it")]
+    #[error("{secret}: permission denied: the action {action} is missing; the role {} grants it", role(.action))]
     Forbidden {
         /// The name in the vault.
         secret: String,
@@ -51,6 +57,12 @@ pub enum SecretError {
         secret: String,
         /// Why.
         detail: String,
+    },
+    /// Vaults are one for each organisation, and this one has none.
+    #[error("there is no vault for org '{org}': add it to the map of vaults")]
+    NoVault {
+        /// The organisation.
+        org: String,
     },
     /// The task that asked was stopped.
     #[error("the question was interrupted")]
@@ -84,11 +96,17 @@ impl SecretError {
     }
 
     pub(super) fn from_vault(name: &SecretName, fault: &Error) -> Self {
+        Self::from_action(name, READ, fault)
+    }
+
+    /// Of something else than reading.
+    pub(super) fn from_action(name: &SecretName, action: &'static str, fault: &Error) -> Self {
         let secret = name.as_str().to_owned();
         let detail = fault.message.clone();
         match fault.kind {
             ErrorKind::Unauthorized => Self::Authentication { secret, detail },
-            ErrorKind::ForbiddenByRbac => Self::Forbidden { secret, action: "secrets/getSecret" },
+            // A 403 without a reason is one of Azure's access policies; secrets are not purged here.
+            ErrorKind::ForbiddenByRbac | ErrorKind::PurgeProtected => Self::Forbidden { secret, action },
             ErrorKind::SecretDisabled => {
                 Self::Invalid { secret, detail: "the secret is disabled: enable it".to_owned() }
             }
@@ -99,4 +117,9 @@ impl SecretError {
             _ => Self::Invalid { secret, detail },
         }
     }
+}
+
+/// The least role that allows an action.
+fn role(action: &str) -> &'static str {
+    if action == READ || action == LIST { "Key Vault Secrets User" } else { "Key Vault Secrets Officer" }
 }

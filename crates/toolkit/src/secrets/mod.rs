@@ -27,8 +27,10 @@ mod cache;
 mod error;
 mod health;
 mod local;
+mod manage;
 mod names;
 mod settings;
+mod vaults;
 
 use std::sync::Arc;
 
@@ -40,12 +42,15 @@ use strongroom_wire::ids::{Kind, ObjectName};
 use tokio::task::JoinSet;
 
 use cache::{Cache, Known};
+use vaults::Vaults;
 
 pub use error::SecretError;
 pub use health::{Health, HealthStatus};
 pub use local::LocalSecrets;
+pub use manage::{MAX_KEY_CHARS, ManageError, SecretInfo, SecretManager};
 pub use names::{GLOBAL, SecretName};
 pub use settings::{ConfigResolver, ConfigValue, Setting, SettingError, SettingKind, SettingSource, StaticSettings};
+pub use vaults::OrgVaults;
 
 /// A secret's value, shared and wiped when the last holder lets it go.
 pub type SecretValue = Arc<Sensitive<String>>;
@@ -74,7 +79,7 @@ impl Default for ResolverOptions {
 
 /// Resolves secrets. One for a whole process: it has the cache.
 pub struct SecretResolver {
-    vault: Arc<dyn Vault>,
+    vaults: Vaults,
     clock: Arc<dyn Clock>,
     options: ResolverOptions,
     cache: Cache,
@@ -85,7 +90,17 @@ impl SecretResolver {
     /// Over this vault, without local fallback.
     #[must_use]
     pub fn new(vault: Arc<dyn Vault>, clock: Arc<dyn Clock>, options: ResolverOptions) -> Self {
-        Self { vault, clock, options, cache: Cache::new(options.capacity), local: None }
+        Self::over(Vaults::Shared(vault), clock, options)
+    }
+
+    /// Over a vault for each organisation; everything else is as over one for all.
+    #[must_use]
+    pub fn per_org(vaults: OrgVaults, clock: Arc<dyn Clock>, options: ResolverOptions) -> Self {
+        Self::over(Vaults::PerOrg(vaults), clock, options)
+    }
+
+    fn over(vaults: Vaults, clock: Arc<dyn Clock>, options: ResolverOptions) -> Self {
+        Self { vaults, clock, options, cache: Cache::new(options.capacity), local: None }
     }
 
     /// With local fallback, for development: used when the vault is away or has no such secret.
@@ -101,7 +116,7 @@ impl SecretResolver {
     /// [`SecretError`], which names secret, scope and remedy, and never a value.
     pub async fn get(&self, org: &str, key: &str) -> Result<SecretValue, SecretError> {
         let names = [SecretName::of_org(org, key), SecretName::global(key)];
-        match self.find_in_vault(&names).await {
+        match self.find_in_vault(org, &names).await {
             Ok(Some(value)) => Ok(value),
             Ok(None) => match &self.local {
                 Some(local) => self.find_locally(local, org, key),
@@ -147,10 +162,10 @@ impl SecretResolver {
     /// As [`Self::get`].
     pub async fn previous(&self, org: &str, key: &str) -> Result<Option<SecretValue>, SecretError> {
         let names = [SecretName::of_org(org, key), SecretName::global(key)];
-        for name in &names {
-            let object = name.object()?;
+        for (name, scope) in names.iter().zip([org, GLOBAL]) {
+            let (object, vault) = (name.object()?, self.vaults.of(scope)?);
             let listing = Listing::Versions(Kind::Secret, object.clone());
-            let mut versions: Vec<_> = match list_all(&*self.vault, &self.cx(), &listing).await {
+            let mut versions: Vec<_> = match list_all(&*vault, &self.cx(), &listing).await {
                 Ok(all) => all.into_iter().map(|item| (item.attributes.created, item.version)).collect(),
                 Err(fault) if SecretError::is_absence(&fault) => Vec::new(),
                 Err(fault) => return Err(SecretError::from_vault(name, &fault)),
@@ -162,7 +177,7 @@ impl SecretResolver {
             let before = versions.len().checked_sub(2).and_then(|at| versions.get(at));
             let Some((_, version)) = before else { return Ok(None) };
             let target = Target { kind: Kind::Secret, name: object, version: *version };
-            return self.fetch(name, &target).await;
+            return self.fetch(name, scope, &target).await;
         }
         Err(SecretError::not_found(org, key, &names))
     }
@@ -178,18 +193,27 @@ impl SecretResolver {
         self.cache.clear();
     }
 
-    /// Is the vault there, and may we list? One request, nothing is read, nothing remembered.
+    /// Is the vault there, and may we list? One request, nothing is read, nothing remembered. With a
+    /// vault for each organisation it is the one of what is for all.
     pub async fn health(&self) -> Health {
-        health::check(&*self.vault, &self.cx()).await
+        self.health_of(GLOBAL).await
+    }
+
+    /// The same of the vault that holds an organisation's secrets.
+    pub async fn health_of(&self, org: &str) -> Health {
+        match self.vaults.of(org) {
+            Ok(vault) => health::check(&*vault, &self.cx()).await,
+            Err(fault) => Health { status: HealthStatus::Unhealthy, message: fault.to_string() },
+        }
     }
 
     fn find_locally(&self, local: &LocalSecrets, org: &str, key: &str) -> Result<SecretValue, SecretError> {
         local.find(org, key).ok_or_else(|| SecretError::nowhere(key))
     }
 
-    async fn find_in_vault(&self, names: &[SecretName]) -> Result<Option<SecretValue>, SecretError> {
-        for name in names {
-            if let Some(value) = self.look_up(name).await? {
+    async fn find_in_vault(&self, org: &str, names: &[SecretName; 2]) -> Result<Option<SecretValue>, SecretError> {
+        for (name, scope) in names.iter().zip([org, GLOBAL]) {
+            if let Some(value) = self.look_up(name, scope).await? {
                 return Ok(Some(value));
             }
         }
@@ -197,7 +221,7 @@ impl SecretResolver {
     }
 
     /// One name: remembered, or from the vault; questions at the same time ask it once.
-    async fn look_up(&self, name: &SecretName) -> Result<Option<SecretValue>, SecretError> {
+    async fn look_up(&self, name: &SecretName, scope: &str) -> Result<Option<SecretValue>, SecretError> {
         if let Some(known) = self.fresh(name) {
             return Ok(known.value);
         }
@@ -207,7 +231,7 @@ impl SecretResolver {
         }
         let target = Target::latest(Kind::Secret, name.object()?);
         let asked = self.cache.epoch();
-        match self.fetch(name, &target).await {
+        match self.fetch(name, scope, &target).await {
             Ok(value) => {
                 let known = Known { value: value.clone(), fetched: self.clock.now().seconds() };
                 self.cache.keep(name.as_str(), known, asked);
@@ -223,8 +247,8 @@ impl SecretResolver {
         }
     }
 
-    async fn fetch(&self, name: &SecretName, target: &Target) -> Result<Option<SecretValue>, SecretError> {
-        match self.vault.get(&self.cx(), target).await {
+    async fn fetch(&self, name: &SecretName, scope: &str, target: &Target) -> Result<Option<SecretValue>, SecretError> {
+        match self.vaults.of(scope)?.get(&self.cx(), target).await {
             Ok(object) => match object.body {
                 Body::Secret { value: Some(value), .. } => Ok(Some(Arc::new(value))),
                 _ => Err(SecretError::unexpected(name)),

@@ -85,6 +85,12 @@ pub trait SettingSource: Send + Sync {
     /// # Errors
     /// A message for people.
     async fn setting(&self, scope: &str, key: &str) -> Result<Option<Setting>, String>;
+
+    /// The settings that refer to a secret of this name (without scope), each as scope and key.
+    ///
+    /// # Errors
+    /// A message for people.
+    async fn references(&self, secret: &str) -> Result<Vec<(String, String)>, String>;
 }
 
 /// Settings that are given once.
@@ -106,6 +112,14 @@ impl SettingSource for StaticSettings {
     async fn setting(&self, scope: &str, key: &str) -> Result<Option<Setting>, String> {
         Ok(self.0.get(&(scope.to_owned(), key.to_owned())).cloned())
     }
+
+    async fn references(&self, secret: &str) -> Result<Vec<(String, String)>, String> {
+        let refers = |setting: &Setting| setting.kind == SettingKind::SecretRef && setting.value == secret;
+        let mut found: Vec<_> =
+            self.0.iter().filter(|(_, setting)| refers(setting)).map(|(at, _)| at.clone()).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
 }
 
 /// Settings and secrets by one call.
@@ -119,6 +133,13 @@ impl ConfigResolver {
     #[must_use]
     pub fn new(source: Arc<dyn SettingSource>, secrets: Arc<SecretResolver>) -> Self {
         Self { source, secrets }
+    }
+
+    /// The settings of these scopes (of all, when there are none) that refer to a secret.
+    pub(super) async fn referring(&self, secret: &str, scopes: &[&str]) -> Result<Vec<String>, SettingError> {
+        let all = self.source.references(secret).await.map_err(SettingError::Source)?;
+        let wanted = all.into_iter().filter(|(scope, _)| scopes.is_empty() || scopes.contains(&scope.as_str()));
+        Ok(wanted.map(|(scope, key)| format!("'{key}' of {scope}")).collect())
     }
 
     /// A setting of an organisation, or else the one for all; `None` when there is none.
@@ -153,5 +174,11 @@ impl ConfigResolver {
             }
         };
         Ok(Some(value))
+    }
+}
+
+impl std::fmt::Debug for ConfigResolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ConfigResolver")
     }
 }

@@ -19,5 +19,7 @@ mod practice;
 mod programs;
 mod secrets;
 mod ssh_agent;
+mod secrets_manage;
+mod secrets_network;
 mod support;
 mod tls;

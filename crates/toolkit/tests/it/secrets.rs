@@ -10,13 +10,41 @@ use strongroom::secrets::{
 
 use crate::support::World;
 
+/// Each test runs over one vault for all organisations, and over a vault for each.
+macro_rules! in_both_layouts {
+    ($($name:ident: $flavor:literal,)+) => {
+        mod one_vault {
+            $(#[tokio::test(flavor = $flavor)]
+            async fn $name() {
+                super::$name(super::World::new()).await;
+            })+
+        }
+
+        mod vault_per_org {
+            $(#[tokio::test(flavor = $flavor)]
+            async fn $name() {
+                super::$name(super::World::per_org()).await;
+            })+
+        }
+    };
+}
+
+in_both_layouts! {
+    an_organisations_own_wins_and_only_absence_falls_through: "current_thread",
+    a_value_is_good_for_an_hour_and_an_absence_for_half_a_minute: "current_thread",
+    questions_at_the_same_time_ask_the_vault_once: "multi_thread",
+    the_cache_is_bounded: "current_thread",
+    an_outage_is_an_error_unless_old_values_or_local_ones_may_be_used: "current_thread",
+    three_tiers_with_one_warning_a_fall_and_never_a_value_in_it: "current_thread",
+    the_value_of_before_a_rotation_can_be_had: "current_thread",
+    settings_have_types_and_may_refer_to_secrets: "current_thread",
+}
+
 async fn value(resolver: &SecretResolver, org: &str, key: &str) -> String {
     resolver.get(org, key).await.unwrap().expose().clone()
 }
 
-#[tokio::test]
-async fn an_organisations_own_wins_and_only_absence_falls_through() {
-    let world = World::new();
+async fn an_organisations_own_wins_and_only_absence_falls_through(world: World) {
     let resolver = world.resolver(ResolverOptions::default());
     world.set("GLOBAL--api-key", "of all").await;
     assert_eq!(value(&resolver, "org-123", "api-key").await, "of all");
@@ -41,9 +69,7 @@ async fn an_organisations_own_wins_and_only_absence_falls_through() {
     assert!(long.to_string().contains("127"), "{long}");
 }
 
-#[tokio::test]
-async fn a_value_is_good_for_an_hour_and_an_absence_for_half_a_minute() {
-    let world = World::new();
+async fn a_value_is_good_for_an_hour_and_an_absence_for_half_a_minute(world: World) {
     let resolver = world.resolver(ResolverOptions::default());
     world.set("org--key", "one").await;
     world.asked();
@@ -73,9 +99,7 @@ async fn a_value_is_good_for_an_hour_and_an_absence_for_half_a_minute() {
     assert_eq!(world.asked(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn questions_at_the_same_time_ask_the_vault_once() {
-    let world = World::new();
+async fn questions_at_the_same_time_ask_the_vault_once(world: World) {
     world.set("org--key", "v").await;
     let resolver = Arc::new(world.resolver(ResolverOptions::default()));
     world.asked();
@@ -89,9 +113,7 @@ async fn questions_at_the_same_time_ask_the_vault_once() {
     assert!(answers[0].is_ok() && answers[1].is_err() && answers[2].is_err());
 }
 
-#[tokio::test]
-async fn the_cache_is_bounded() {
-    let world = World::new();
+async fn the_cache_is_bounded(world: World) {
     let resolver = world.resolver(ResolverOptions { capacity: 10, ..ResolverOptions::default() });
     for number in 0..100 {
         world.set(&format!("org--k{number}"), "v").await;
@@ -104,9 +126,7 @@ async fn the_cache_is_bounded() {
     assert!(world.asked() >= 80, "more than ten were remembered");
 }
 
-#[tokio::test]
-async fn an_outage_is_an_error_unless_old_values_or_local_ones_may_be_used() {
-    let world = World::new();
+async fn an_outage_is_an_error_unless_old_values_or_local_ones_may_be_used(world: World) {
     world.set("org--key", "v").await;
     let strict = world.resolver(ResolverOptions::default());
     let lenient = world.resolver(ResolverOptions { stale_if_error: Some(600), ..ResolverOptions::default() });
@@ -146,9 +166,7 @@ fn log() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
     (lines, tracing::subscriber::set_default(subscriber))
 }
 
-#[tokio::test]
-async fn three_tiers_with_one_warning_a_fall_and_never_a_value_in_it() {
-    let world = World::new();
+async fn three_tiers_with_one_warning_a_fall_and_never_a_value_in_it(world: World) {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
@@ -192,9 +210,7 @@ async fn three_tiers_with_one_warning_a_fall_and_never_a_value_in_it() {
     assert!(!LocalSecrets::new(|_| None).with_settings_file(&bad).unwrap_err().contains("canary"));
 }
 
-#[tokio::test]
-async fn the_value_of_before_a_rotation_can_be_had() {
-    let world = World::new();
+async fn the_value_of_before_a_rotation_can_be_had(world: World) {
     let resolver = world.resolver(ResolverOptions::default());
     world.set("GLOBAL--key", "one").await;
     assert!(resolver.previous("org", "key").await.unwrap().is_none());
@@ -206,9 +222,7 @@ async fn the_value_of_before_a_rotation_can_be_had() {
     assert!(matches!(resolver.previous("org", "absent").await, Err(SecretError::NotFound { .. })));
 }
 
-#[tokio::test]
-async fn settings_have_types_and_may_refer_to_secrets() {
-    let world = World::new();
+async fn settings_have_types_and_may_refer_to_secrets(world: World) {
     world.set("org--db-password", "hush").await;
     let source = StaticSettings::default()
         .with("GLOBAL", "name", SettingKind::String, "all")

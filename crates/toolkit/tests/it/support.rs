@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use strongroom::secrets::{ResolverOptions, SecretResolver};
-use strongroom_crypto::AeadKey;
+use strongroom::secrets::{GLOBAL, OrgVaults, ResolverOptions, SecretName, SecretResolver};
+use strongroom_crypto::{AeadKey, sha256};
 use strongroom_store::clock::{Clock as _, ManualClock};
 use strongroom_store::records::{Batch, Record, RecordKey, RecordsError, Scan};
 use strongroom_store::vault::{Change, NewVersion, Target};
@@ -52,40 +52,76 @@ impl Records for Watched {
     }
 }
 
+/// The vault of an organisation.
+type VaultOf = dyn Fn(&str) -> Arc<dyn Vault> + Send + Sync;
+
 pub(crate) struct World {
     pub(crate) records: Arc<Watched>,
+    pub(crate) vaults: OrgVaults,
     pub(crate) vault: Arc<dyn Vault>,
+    per_org: bool,
+    of: Arc<VaultOf>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
 impl World {
+    /// With one vault for all.
     pub(crate) fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// With a vault for each organisation.
+    pub(crate) fn per_org() -> Self {
+        Self::with(true)
+    }
+
+    fn with(per_org: bool) -> Self {
         let (asked, away) = (AtomicUsize::new(0), AtomicBool::new(false));
         let records = Arc::new(Watched { records: MemoryRecords::new(), asked, away });
         let provider = SoftwareProvider::new().unwrap();
         let shared = Installation::new(Arc::clone(&records), provider, AeadKey::generate().unwrap());
-        let vault = Engine::new(shared, VaultName::parse("tenants").unwrap(), Recovery::DEFAULT);
-        Self { records, vault: Arc::new(vault), clock: ManualClock::new(Time::from_seconds(1_800_000_000)) }
+        let engine = move |name: &str| -> Arc<dyn Vault> {
+            Arc::new(Engine::new(Arc::clone(&shared), VaultName::parse(name).unwrap(), Recovery::DEFAULT))
+        };
+        let vault = engine("tenants");
+        // Any organisation has one; vaults on the same records with the same name are one vault.
+        let of: Arc<VaultOf> =
+            Arc::new(move |org: &str| engine(&format!("v{}", &hex::encode(sha256(org.as_bytes()))[..16])));
+        let find = Arc::clone(&of);
+        let vaults = OrgVaults::by(Arc::clone(&vault), move |org| (org != "unmapped").then(|| find(org)));
+        let clock = ManualClock::new(Time::from_seconds(1_800_000_000));
+        Self { records, vaults, vault, per_org, of, clock }
     }
 
     pub(crate) fn resolver(&self, options: ResolverOptions) -> SecretResolver {
         let clock: Arc<ManualClock> = Arc::clone(&self.clock);
-        SecretResolver::new(Arc::clone(&self.vault), clock, options)
+        match self.per_org {
+            true => SecretResolver::per_org(self.vaults.clone(), clock, options),
+            false => SecretResolver::new(Arc::clone(&self.vault), clock, options),
+        }
+    }
+
+    /// Where a secret of this name belongs.
+    fn vault_of(&self, name: &str) -> Arc<dyn Vault> {
+        match SecretName::split(name) {
+            Some((org, _)) if self.per_org && org != GLOBAL => (self.of)(org),
+            _ => Arc::clone(&self.vault),
+        }
     }
 
     pub(crate) async fn set(&self, name: &str, value: &str) {
         let new = NewVersion::Secret { value: value.to_owned().into(), content_type: None, with: Default::default() };
-        self.vault.put(&self.cx(), &ObjectName::parse(name).unwrap(), new).await.unwrap();
+        self.vault_of(name).put(&self.cx(), &ObjectName::parse(name).unwrap(), new).await.unwrap();
     }
 
     pub(crate) async fn delete(&self, name: &str) {
-        self.vault.delete(&self.cx(), Kind::Secret, &ObjectName::parse(name).unwrap()).await.unwrap();
+        self.vault_of(name).delete(&self.cx(), Kind::Secret, &ObjectName::parse(name).unwrap()).await.unwrap();
     }
 
     pub(crate) async fn disable(&self, name: &str) {
         let attributes = AttributesChange { enabled: Some(false), ..Default::default() };
         let target = Target::latest(Kind::Secret, ObjectName::parse(name).unwrap());
-        self.vault.update(&self.cx(), &target, Change { attributes, ..Default::default() }).await.unwrap();
+        self.vault_of(name).update(&self.cx(), &target, Change { attributes, ..Default::default() }).await.unwrap();
     }
 
     /// Questions to the vault since the last time.
