@@ -7,10 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod config;
 mod jobs;
 
-pub(crate) use jobs::{
-    CaCommand, CertificateUsage, DocumentFormat, Envelope, JobKey, JwtCommand, LintCommand, SignFile, SshAgent, VerifyFile,
-};
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use jobs::{
+    CaCommand, CertificateUsage, DocumentFormat, Envelope, JobKey, JwtCommand, LintCommand, SignFile, SshAgent,
+    VerifyFile,
+};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]

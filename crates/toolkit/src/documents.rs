@@ -90,8 +90,7 @@ impl DocumentSignature {
     /// # Errors
     /// [`DocumentError::Sidecar`].
     pub fn from_json(text: &str) -> Result<Self, DocumentError> {
-        let read: Sidecar =
-            serde_json::from_str(text).map_err(|fault| DocumentError::Sidecar(fault.to_string()))?;
+        let read: Sidecar = serde_json::from_str(text).map_err(|fault| DocumentError::Sidecar(fault.to_string()))?;
         let Sidecar { algorithm, key, version, digest, signature, signed_at } = read;
         let signature = Signature { version, algorithm, bytes: signature.0 };
         Ok(Self { signature, key, digest: digest.0, signed_at })

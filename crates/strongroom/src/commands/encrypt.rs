@@ -63,7 +63,8 @@ impl JobKey {
     pub(super) async fn open(&self) -> Result<VaultKey, String> {
         let (name, version) = match self.key.split_once('/') {
             Some((name, version)) => {
-                let version = Version::parse(version).ok_or("a version is 32 hexadecimal digits: --key NAME/VERSION")?;
+                let version =
+                    Version::parse(version).ok_or("a version is 32 hexadecimal digits: --key NAME/VERSION")?;
                 (name, Some(version))
             }
             None => (self.key.as_str(), None),

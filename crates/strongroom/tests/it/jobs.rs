@@ -118,7 +118,11 @@ async fn files_and_streams_are_encrypted_and_come_back_or_nothing_does() {
     let refused = desk.run_with(&["decrypt", "--key", "data-key", "--in", &altered, "--out", &target], b"");
     assert_refusal(&refused, &["altered or cut off"]);
     assert!(!Path::new(&target).exists());
-    assert!(!std::fs::read_dir(desk.folder.path()).unwrap().any(|entry| entry.unwrap().path().extension() == Some("new".as_ref())));
+    assert!(
+        !std::fs::read_dir(desk.folder.path())
+            .unwrap()
+            .any(|entry| entry.unwrap().path().extension() == Some("new".as_ref()))
+    );
     assert_refusal(&desk.run_with(&["encrypt", "--key", "curve"], b"x"), &["RSA", "EC P-256"]);
     assert_refusal(&desk.run_with(&["encrypt", "--key", "absent"], b"x"), &["key not found: absent"]);
     fail(&["encrypt", "--key", "k", "--vault", "nowhere"], &["memory:"]);
@@ -130,9 +134,7 @@ async fn a_signed_file_is_verified_by_openssl_and_by_verify() {
     desk.key("document-signing-key", json!({ "kty": "EC", "crv": "P-256" })).await;
     desk.key("rsa-signing-key", json!({ "kty": "RSA" })).await;
     let document = desk.file("f.pdf", b"%PDF-1.7");
-    for (key, alg, digest) in
-        [("document-signing-key", "ES256", "-sha256"), ("rsa-signing-key", "RS512", "-sha512")]
-    {
+    for (key, alg, digest) in [("document-signing-key", "ES256", "-sha256"), ("rsa-signing-key", "RS512", "-sha512")] {
         desk.succeed(&["sign", "--key", key, "--alg", alg, &document]);
         let (pem, signature) = (desk.public_pem(key).await, desk.path("f.pdf.sig"));
         openssl(&["dgst", digest, "-verify", &pem, "-signature", &signature, &document]);
@@ -143,7 +145,10 @@ async fn a_signed_file_is_verified_by_openssl_and_by_verify() {
         let out = desk.path(format);
         desk.succeed(&["sign", "--key", "document-signing-key", "--format", format, "--out", &out, &document]);
         let verify = |file: &str| {
-            desk.run_with(&["verify", "--key", "document-signing-key", "--format", format, "--signature", &out, file], b"")
+            desk.run_with(
+                &["verify", "--key", "document-signing-key", "--format", format, "--signature", &out, file],
+                b"",
+            )
         };
         assert!(verify(&document).status.success());
         assert_refusal(&verify(&other), &["NOT valid"]);
@@ -159,8 +164,16 @@ async fn a_token_is_verified_by_pyjwt_and_by_verify() {
     let output = desk.run_with(&sign, br#"{"sub":"alice","aud":"api"}"#);
     assert!(output.status.success(), "{}", stderr(&output));
     let token = desk.file("token", &output.stdout);
-    let claims: Value =
-        serde_json::from_str(&desk.succeed(&["jwt", "verify", "--key", "jwt-signing-key", "--audience", "api", &token])).unwrap();
+    let claims: Value = serde_json::from_str(&desk.succeed(&[
+        "jwt",
+        "verify",
+        "--key",
+        "jwt-signing-key",
+        "--audience",
+        "api",
+        &token,
+    ]))
+    .unwrap();
     assert_eq!(claims["sub"], "alice");
     let wrong = desk.run_with(&["jwt", "verify", "--key", "jwt-signing-key", "--audience", "web", &token], b"");
     assert_refusal(&wrong, &["audience"]);
@@ -183,10 +196,12 @@ async fn a_token_is_verified_by_pyjwt_and_by_verify() {
 async fn a_ca_issues_what_openssl_verifies() {
     let desk = Desk::open().await;
     desk.key("ca-root-rsa4096-2024", json!({ "kty": "RSA", "key_size": 4096 })).await;
-    let (root, leaf, csr, private) = (desk.path("root.pem"), desk.path("leaf.pem"), desk.path("csr.pem"), desk.path("key.pem"));
+    let (root, leaf, csr, private) =
+        (desk.path("root.pem"), desk.path("leaf.pem"), desk.path("csr.pem"), desk.path("key.pem"));
     desk.succeed(&["ca", "init", "--key", "ca-root-rsa4096-2024", "--subject", "Example Root", "--out", &root]);
     openssl(&["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", &private, "-subj", "/CN=www", "-out", &csr]);
-    let issue = ["ca", "issue", "--key", "ca-root-rsa4096-2024", "--root", &root, "--san", "www.example.com", "--out", &leaf];
+    let issue =
+        ["ca", "issue", "--key", "ca-root-rsa4096-2024", "--root", &root, "--san", "www.example.com", "--out", &leaf];
     desk.succeed(&[&issue[..], &["--csr", &csr]].concat());
     let verify = ["verify", "-x509_strict", "-verify_hostname", "www.example.com", "-CAfile", &root, &leaf];
     assert!(openssl(&verify).contains("OK"));
@@ -214,7 +229,8 @@ async fn an_ssh_agent_serves_a_command_or_until_it_is_stopped() {
     let socket = desk.path("agent/socket");
     let mut command = desk.command();
     command.args(["ssh-agent", "--socket", &socket]);
-    let running = Running::start(command, &desk.folder.path().join("agent.log"), &format!("SSH_AUTH_SOCK={socket}; export"));
+    let running =
+        Running::start(command, &desk.folder.path().join("agent.log"), &format!("SSH_AUTH_SOCK={socket}; export"));
     let listed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", &socket).output().unwrap();
     assert!(listed.status.success(), "{}", stderr(&listed));
     assert!(running.stop().success());

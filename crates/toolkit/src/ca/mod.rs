@@ -59,7 +59,9 @@ pub enum CaError {
     #[error("{0}")]
     Invalid(String),
     /// The root's certificate and the key do not belong together.
-    #[error("the root's certificate is of another key, or of another version of it: name the version that it was made with")]
+    #[error(
+        "the root's certificate is of another key, or of another version of it: name the version that it was made with"
+    )]
     OtherKey,
 }
 

@@ -120,8 +120,9 @@ impl Request {
     fn of_spki(der: &[u8]) -> Result<Self, CaError> {
         // Read by our own reader, too: it knows which keys are sound.
         PublicKey::from_spki(der).map_err(|fault| CaError::Invalid(fault.to_string()))?;
-        let public_key = SubjectPublicKeyInfo::from_der(der)
-            .map_err(|_fault| CaError::Invalid("this kind of public key gets no certificate: use P-256 or RSA".to_owned()))?;
+        let public_key = SubjectPublicKeyInfo::from_der(der).map_err(|_fault| {
+            CaError::Invalid("this kind of public key gets no certificate: use P-256 or RSA".to_owned())
+        })?;
         Ok(Self { public_key, subject: None, names: Vec::new(), usages: Vec::new(), days: 90 })
     }
 }

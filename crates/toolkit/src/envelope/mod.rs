@@ -209,7 +209,10 @@ impl Chunks {
         Self { length, ahead: None }
     }
 
-    async fn next(&mut self, input: &mut (impl AsyncRead + Unpin)) -> Result<(Zeroizing<Vec<u8>>, bool), std::io::Error> {
+    async fn next(
+        &mut self,
+        input: &mut (impl AsyncRead + Unpin),
+    ) -> Result<(Zeroizing<Vec<u8>>, bool), std::io::Error> {
         let current = match self.ahead.take() {
             Some(chunk) => chunk,
             None => self.read(input).await?,

@@ -25,7 +25,8 @@ impl Component {
     }
 
     pub(super) fn of_item((name, params): Item) -> Result<Self, HttpSignatureError> {
-        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"@!#$%&'*+-.^_`|~".contains(&byte);
+        let legal =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"@!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(legal) {
             return Err(malformed("a component is named in lower case"));
         }

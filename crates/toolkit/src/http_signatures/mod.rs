@@ -333,7 +333,8 @@ impl Verifier {
             None => Ok(None),
         };
         let now = self.clock.now().seconds();
-        let created = number("created")?.ok_or(HttpSignatureError::Time("it does not say when it was made (created)"))?;
+        let created =
+            number("created")?.ok_or(HttpSignatureError::Time("it does not say when it was made (created)"))?;
         if created > now.saturating_add(SKEW) {
             return Err(HttpSignatureError::Time("it was made in the future"));
         }

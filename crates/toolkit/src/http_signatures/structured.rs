@@ -35,7 +35,11 @@ pub(super) fn parse_dictionary(field: &str) -> Result<Vec<(&str, &str)>, HttpSig
         let label = reader.key()?;
         reader.expect('=')?;
         let start = reader.0;
-        if reader.0.starts_with('(') { drop(reader.list()?) } else { drop(reader.bare()?) }
+        if reader.0.starts_with('(') {
+            drop(reader.list()?)
+        } else {
+            drop(reader.bare()?)
+        }
         drop(reader.params()?);
         let raw = start.get(..start.len() - reader.0.len()).unwrap_or_default();
         if members.iter().any(|(known, _)| *known == label) {
@@ -216,8 +220,25 @@ mod tests {
         assert_eq!(params[0], ("created".to_owned(), Bare::Integer(-5)));
         assert_eq!(params[2], ("flag".to_owned(), Bare::Boolean(true)));
         for wrong in [
-            "", "a", "a=", "A=1", "a=1,", "a=1 b=2", "a=\"x", "a=\"\\n\"", "a=?2", "a=(\"x\"\"y\")", "a=(x)", "a=(\"x\"",
-            "a=1;b=1;b=2", "a=1, a=2", "a=99999999999999999999", "a=:$:", "a=\"\u{e4}\"", "a=1;", "\u{e4}=1",
+            "",
+            "a",
+            "a=",
+            "A=1",
+            "a=1,",
+            "a=1 b=2",
+            "a=\"x",
+            "a=\"\\n\"",
+            "a=?2",
+            "a=(\"x\"\"y\")",
+            "a=(x)",
+            "a=(\"x\"",
+            "a=1;b=1;b=2",
+            "a=1, a=2",
+            "a=99999999999999999999",
+            "a=:$:",
+            "a=\"\u{e4}\"",
+            "a=1;",
+            "\u{e4}=1",
         ] {
             assert!(parse_dictionary(wrong).is_err(), "{wrong}");
         }

@@ -194,10 +194,12 @@ impl VaultKey {
         }
         match self.fetch(None).await {
             Ok(fresh) => Ok(fresh),
-            Err(fault) if fault.is_outage() => match known.and_then(|(version, _)| Some((version, self.seen.version(version)?))) {
-                Some(old) => Ok(old),
-                None => Err(fault),
-            },
+            Err(fault) if fault.is_outage() => {
+                match known.and_then(|(version, _)| Some((version, self.seen.version(version)?))) {
+                    Some(old) => Ok(old),
+                    None => Err(fault),
+                }
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -421,10 +423,7 @@ pub fn from_pem(text: &str) -> Result<PublicKey, KeyError> {
 ///
 /// # Errors
 /// [`KeyError::Deadline`], or those of `call`.
-pub async fn with_deadline<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, KeyError>>,
-) -> Result<T, KeyError> {
+pub async fn with_deadline<T>(limit: Duration, call: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
     match tokio::time::timeout(limit, call).await {
         Ok(answer) => answer,
         Err(_elapsed) => Err(KeyError::Deadline(limit)),

@@ -44,9 +44,13 @@ async fn certificates_say_what_they_may_and_whose_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let ca = CertificateAuthority::create_root(&key("root", P384).await, "Example Root", 365).await.unwrap();
     let root = text(folder.path(), ca.certificate_pem());
-    for wanted in
-        ["CA:TRUE, pathlen:0", "Certificate Sign, CRL Sign", "X509v3 Basic Constraints: critical", "X509v3 Subject Key Identifier", "CN = Example Root"]
-    {
+    for wanted in [
+        "CA:TRUE, pathlen:0",
+        "Certificate Sign, CRL Sign",
+        "X509v3 Basic Constraints: critical",
+        "X509v3 Subject Key Identifier",
+        "CN = Example Root",
+    ] {
         assert!(root.contains(wanted), "{wanted}: {root}");
     }
     let request = server(&key("leaf", P256).await).await.for_usage(Usage::Client).for_days(7);
@@ -61,7 +65,9 @@ async fn certificates_say_what_they_may_and_whose_they_are() {
     ] {
         assert!(leaf.contains(wanted), "{wanted}: {leaf}");
     }
-    let identifier = |text: &str, title: &str| text.lines().skip_while(|line| !line.contains(title)).nth(1).unwrap().trim().to_owned();
+    let identifier = |text: &str, title: &str| {
+        text.lines().skip_while(|line| !line.contains(title)).nth(1).unwrap().trim().to_owned()
+    };
     assert_eq!(identifier(&leaf, "Authority Key Identifier"), identifier(&root, "Subject Key Identifier"));
     let serial = |pem: &str| {
         let path = file(folder.path(), "any.pem", pem);
@@ -78,9 +84,15 @@ async fn a_request_of_openssl_gets_its_key_and_subject_certified_and_nothing_els
     let root_file = file(folder.path(), "root.pem", ca.certificate_pem());
     let private = file(folder.path(), "private.pem", "");
     for kind in [&["rsa:2048"][..], &["ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-sha384"]] {
-        let mut arguments = vec!["req", "-new", "-nodes", "-keyout", &private, "-subj", "/O=Them/CN=client-7", "-newkey"];
+        let mut arguments =
+            vec!["req", "-new", "-nodes", "-keyout", &private, "-subj", "/O=Them/CN=client-7", "-newkey"];
         arguments.extend(kind);
-        arguments.extend(["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "subjectAltName=DNS:evil.example"]);
+        arguments.extend([
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+            "-addext",
+            "subjectAltName=DNS:evil.example",
+        ]);
         let csr = succeed("openssl", &arguments, b"");
         let request = Request::from_csr(&csr).unwrap().for_usage(Usage::Client);
         let issued = ca.issue(&request).await.unwrap();

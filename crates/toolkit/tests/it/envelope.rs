@@ -35,7 +35,11 @@ async fn every_length_around_a_chunk_comes_back() {
     for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 17] {
         let data: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
         let sealed = sealed(&key, &data).await;
-        assert!(length == 0 || !sealed.windows(64.min(length)).any(|window| window == &data[..64.min(length)]) || length < 8);
+        assert!(
+            length == 0
+                || !sealed.windows(64.min(length)).any(|window| window == &data[..64.min(length)])
+                || length < 8
+        );
         let (out, answer) = opened(&key, &sealed).await;
         assert_eq!((answer.unwrap(), out == data), (length as u64, true), "{length}");
     }
@@ -114,7 +118,9 @@ async fn the_wrong_key_is_named_and_an_elliptic_one_is_told_what_to_use() {
     assert!(opened(&namesake, &whole).await.1.unwrap_err().to_string().contains("key not found: data/"));
     let refusal = encrypt(&elliptic, &b"x"[..], Vec::new(), |_| {}).await.unwrap_err().to_string();
     assert!(refusal.contains("EC P-256") && refusal.contains("file:"), "{refusal}");
-    for wrong in [&b""[..], b"-----BEGIN", b"SRENVEL\x02\0\0\0\0", b"SRENVEL\x01\xff\xff\xff\xff", b"SRENVEL\x01\0\0\0\x02{}"] {
+    for wrong in
+        [&b""[..], b"-----BEGIN", b"SRENVEL\x02\0\0\0\0", b"SRENVEL\x01\xff\xff\xff\xff", b"SRENVEL\x01\0\0\0\x02{}"]
+    {
         assert!(matches!(opened(&ours, wrong).await.1, Err(EnvelopeError::Malformed(_))));
     }
 }
@@ -173,8 +179,7 @@ async fn files_appear_whole_and_private_or_not_at_all() {
         decrypt_file(&key, &path("altered"), &path(target), |_| {}).await.unwrap_err();
     }
     assert_eq!(std::fs::read(path("again")).unwrap().len(), 200_000, "what was there is there");
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["again", "altered", "plain", "sealed"], "nothing half-made is left");
 }

@@ -116,7 +116,8 @@ async fn every_kind_of_key_signs_what_a_receiver_with_its_public_half_accepts() 
         let verified = verifier.verify(&message).unwrap();
         assert_eq!(verified.keyid, "api-client");
         assert!(verified.components.contains(&"\"content-digest\"".to_owned()));
-        let other = if algorithm == Algorithm::RsaPssSha512 { Algorithm::RsaV15Sha256 } else { Algorithm::RsaPssSha512 };
+        let other =
+            if algorithm == Algorithm::RsaPssSha512 { Algorithm::RsaV15Sha256 } else { Algorithm::RsaPssSha512 };
         let other = Verifier::new(clock()).with_key_for("api-client", public, other);
         assert_eq!(other.verify(&message), Err(HttpSignatureError::Signature), "the message does not choose");
     }
@@ -151,7 +152,9 @@ async fn what_has_to_be_covered_has_to_be() {
     let public = key.public().await.unwrap().1;
     let verifier = Verifier::new(clock()).with_key("api-client", public).unwrap();
     let request = Message::request("GET", "https://api.example.com/a?b=c").unwrap();
-    let covering = async |components: &[&str]| verifier.verify(&signed(&key, &request, |signer| signer.covering(components)).await);
+    let covering = async |components: &[&str]| {
+        verifier.verify(&signed(&key, &request, |signer| signer.covering(components)).await)
+    };
     covering(&["@method", "@target-uri"]).await.unwrap();
     let missing = |name: &str| Err(HttpSignatureError::NotCovered(name.to_owned()));
     assert_eq!(covering(&["@target-uri"]).await, missing("@method"));
@@ -177,7 +180,8 @@ async fn serve(verifier: Verifier) -> u16 {
             let mut stream = BufReader::new(stream);
             let mut line = String::new();
             stream.read_line(&mut line).await.unwrap();
-            let (method, path) = (line.split(' ').next().unwrap().to_owned(), line.split(' ').nth(1).unwrap().to_owned());
+            let (method, path) =
+                (line.split(' ').next().unwrap().to_owned(), line.split(' ').nth(1).unwrap().to_owned());
             let mut fields = Vec::new();
             loop {
                 line.clear();

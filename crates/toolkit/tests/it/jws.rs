@@ -1,8 +1,10 @@
 //! Tokens signed by a vault.
 
 use serde_json::{Value, json};
-use strongroom::jws::{JwsError, JwtChecks, sign, sign_detached, sign_jwt, unverified_header, verify, verify_detached, verify_jwt};
-use strongroom::keys::{PublicKey, PublicJwk, Signature, SignatureAlgorithm};
+use strongroom::jws::{
+    JwsError, JwtChecks, sign, sign_detached, sign_jwt, unverified_header, verify, verify_detached, verify_jwt,
+};
+use strongroom::keys::{PublicJwk, PublicKey, Signature, SignatureAlgorithm};
 use strongroom_store::Time;
 use strongroom_wire::base64url;
 
@@ -68,11 +70,20 @@ async fn whatever_is_altered_is_refused() {
     let public = ours.public().await.unwrap().1;
     assert_eq!(verify(&token, &others.public().await.unwrap().1), Err(JwsError::Signature));
     let parts: Vec<_> = token.split('.').collect();
-    let with = |header: &str, payload: &str, signature: &str| verify(&format!("{header}.{payload}.{signature}"), &public);
+    let with =
+        |header: &str, payload: &str, signature: &str| verify(&format!("{header}.{payload}.{signature}"), &public);
     let encoded = |text: &str| base64url::encode(text.as_bytes());
     assert_eq!(with(parts[0], &encoded("another"), parts[2]), Err(JwsError::Signature));
     assert_eq!(with(&encoded(r#"{"alg":"ES256"}"#), parts[1], parts[2]), Err(JwsError::Signature));
-    for header in [r#"{"alg":"none"}"#, r#"{"alg":"HS256"}"#, r#"{"alg":"ES256","crit":["x"]}"#, r#"{"alg":"ES256","b64":false}"#, "{}", "[]", "x"] {
+    for header in [
+        r#"{"alg":"none"}"#,
+        r#"{"alg":"HS256"}"#,
+        r#"{"alg":"ES256","crit":["x"]}"#,
+        r#"{"alg":"ES256","b64":false}"#,
+        "{}",
+        "[]",
+        "x",
+    ] {
         assert!(matches!(with(&encoded(header), parts[1], parts[2]), Err(JwsError::Malformed(_))), "{header}");
     }
     assert_eq!(with(&encoded(r#"{"alg":"RS256"}"#), parts[1], parts[2]), Err(JwsError::Signature));
@@ -89,8 +100,7 @@ async fn claims_are_held_against_the_clock_and_what_is_expected() {
     let key = key("a", RSA).await;
     let public = key.public().await.unwrap().1;
     let now = NOW.seconds();
-    let checks =
-        JwtChecks { issuer: Some("us".to_owned()), audience: Some("api".to_owned()), ..JwtChecks::default() };
+    let checks = JwtChecks { issuer: Some("us".to_owned()), audience: Some("api".to_owned()), ..JwtChecks::default() };
     let good = json!({ "iss": "us", "aud": ["x", "api"], "exp": now + 60, "nbf": now });
     let cases = [
         (json!({}), None),

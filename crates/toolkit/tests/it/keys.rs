@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom::keys::{
-    Curve, EncryptionAlgorithm, KeyError, KeySpec, Signature, SignatureAlgorithm, VaultKey, default_algorithm, from_pem,
-    to_pem, with_deadline,
+    Curve, EncryptionAlgorithm, KeyError, KeySpec, Signature, SignatureAlgorithm, VaultKey, default_algorithm,
+    from_pem, to_pem, with_deadline,
 };
-use strongroom_store::vault::{Change, Target};
 use strongroom_store::Cx;
+use strongroom_store::vault::{Change, Target};
 use strongroom_wire::algorithms::KeyOp;
 use strongroom_wire::attributes::AttributesChange;
 use strongroom_wire::ids::{Kind, ObjectName};

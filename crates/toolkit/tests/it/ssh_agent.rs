@@ -18,7 +18,9 @@ use crate::programs::{P256, P384, P521, RSA, file};
 async fn agent(folder: &Path) -> (Vec<VaultKey>, PathBuf) {
     let vault = strongroom::open("memory:").await.unwrap();
     let mut keys = Vec::new();
-    for (name, spec) in [("rsa", RSA), ("p256", P256), ("p384", P384), ("p521", P521), ("koblitz", KeySpec::Ec(Curve::P256K))] {
+    for (name, spec) in
+        [("rsa", RSA), ("p256", P256), ("p384", P384), ("p521", P521), ("koblitz", KeySpec::Ec(Curve::P256K))]
+    {
         let key = VaultKey::new(Arc::clone(&vault), name).unwrap();
         key.create(spec).await.unwrap();
         keys.push(key);
@@ -120,7 +122,9 @@ async fn ask(socket: &Path, message: &[u8]) -> Option<u8> {
 async fn malformed_messages_and_sha_1_are_refused_and_the_agent_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, socket) = agent(folder.path()).await;
-    for wrong in [&[13][..], &[13, 0, 0, 0, 9, 1], &[13, 255, 255, 255, 255], &[0], &[27, 0, 0, 0, 1, 65], &[17], &[255]] {
+    for wrong in
+        [&[13][..], &[13, 0, 0, 0, 9, 1], &[13, 255, 255, 255, 255], &[0], &[27, 0, 0, 0, 1, 65], &[17], &[255]]
+    {
         assert_eq!(ask(&socket, wrong).await, Some(5), "{wrong:?}");
     }
     assert_eq!(ask(&socket, b"").await, None, "an empty message");
@@ -130,7 +134,8 @@ async fn malformed_messages_and_sha_1_are_refused_and_the_agent_goes_on() {
 
     // An RSA signature without a flag is one with SHA-1.
     let line = authorized_key(&keys[0]).await.unwrap();
-    let blob = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, line.split(' ').nth(1).unwrap()).unwrap();
+    let blob =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, line.split(' ').nth(1).unwrap()).unwrap();
     let string = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat();
     for (flags, answer) in [(0_u32, 5), (2, 14), (4, 14)] {
         let request = [&[13][..], &string(&blob), &string(b"data"), &flags.to_be_bytes()].concat();
