@@ -1,7 +1,7 @@
 //! `strongroom ssh-agent`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -37,14 +37,15 @@ pub(crate) async fn run(arguments: SshAgent) -> Outcome {
     outcome
 }
 
-async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, command: &[String]) -> Outcome {
+async fn serve(agent: Agent, socket: AgentSocket, path: &Path, command: &[String]) -> Outcome {
+    let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
+    let ended = |ended: std::io::Result<()>| ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string());
     let serving = agent.serve(socket);
     let Some((program, arguments)) = command.split_first() else {
         println!("SSH_AUTH_SOCK={}; export SSH_AUTH_SOCK;", path.display());
         std::io::stdout().flush().map_err(|fault| fault.to_string())?;
-        let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
         return tokio::select! {
-            ended = serving => ended.map(|()| ExitCode::SUCCESS).map_err(|fault| fault.to_string()),
+            outcome = serving => ended(outcome),
             _ = stop.recv() => Ok(ExitCode::SUCCESS),
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
         };
@@ -53,7 +54,8 @@ async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, comman
     child.args(arguments).env("SSH_AUTH_SOCK", path).kill_on_drop(true);
     let mut child = child.spawn().map_err(|fault| format!("{program} could not be started: {fault}"))?;
     tokio::select! {
-        ended = serving => ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string()),
+        outcome = serving => ended(outcome),
+        _ = stop.recv() => Ok(ExitCode::FAILURE),
         status = child.wait() => {
             let status = status.map_err(|fault| fault.to_string())?;
             Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

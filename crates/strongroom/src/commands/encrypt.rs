@@ -71,7 +71,7 @@ impl JobKey {
         };
         let vault = vault_uri::open(&self.vault).await?;
         let key = VaultKey::new(vault, name).map_err(|fault| fault.to_string())?.in_vault(&self.vault);
-        Ok(version.map_or(key.clone(), |version| key.at(version)))
+        Ok(version.map(|version| key.at(version)).unwrap_or(key))
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: SignFile) -> Outcome {
     progress.end();
     let content = match format {
         DocumentFormat::Der => signed.signature.to_der().map_err(|fault| fault.to_string())?,
-        DocumentFormat::Raw => signed.signature.bytes.clone(),
+        DocumentFormat::Raw => signed.signature.bytes,
         DocumentFormat::Json => (signed.to_json().map_err(|fault| fault.to_string())? + "\n").into_bytes(),
     };
     write_public(&out.unwrap_or_else(|| beside(&file)), &content)?;
