@@ -16,7 +16,7 @@ use strongroom_store::Vault;
 use strongroom_store::conformance::skipped;
 
 use crate::client::Client;
-use crate::process::{Dev, Running, assert_refusal, fail, mode, stderr, strongroom, succeed, text, variables};
+use crate::process::{Dev, Running, assert_refusal, fail, mode, stderr, strongroom, succeed, text, until, variables};
 
 /// What it takes to log in through the proxy.
 const LOGIN: [&str; 5] = ["SSL_CERT_FILE", "HTTPS_PROXY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
@@ -234,9 +234,23 @@ async fn an_ssh_agent_serves_a_command_or_until_it_is_stopped() {
     let exit = desk.run_with(&["ssh-agent", "--", "sh", "-c", "exit 7"], b"");
     assert_eq!(exit.status.code(), Some(7));
 
+    let script = "eval \"$(\"$0\" ssh-agent --key ssh-login)\"; ssh-add -l; kill $SSH_AGENT_PID; echo $SSH_AUTH_SOCK";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_strongroom")])
+        .envs(desk.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("ssh-login (ECDSA)"), "{said}{}", stderr(&output));
+    let socket = said.lines().last().unwrap().to_owned();
+    until("the agent in the background has gone with its folder", || {
+        (!Path::new(&socket).parent().unwrap().exists()).then_some(())
+    });
+    assert_refusal(&desk.run_with(&["ssh-agent", "--vault", "nowhere"], b""), &["memory:"]);
+
     let socket = desk.path("agent/socket");
     let mut command = desk.command();
-    command.args(["ssh-agent", "--socket", &socket]);
+    command.args(["ssh-agent", "--foreground", "--socket", &socket]);
     let running =
         Running::start(command, &desk.folder.path().join("agent.log"), &format!("SSH_AUTH_SOCK={socket}; export"));
     let listed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", &socket).output().unwrap();
@@ -294,10 +308,9 @@ async fn when_the_server_is_gone_public_calls_go_on_and_private_ones_say_so() {
     strongroom::jws::verify(&token, &signing.public().await.unwrap().1).unwrap();
     let wrapped = wrapping.wrap(EncryptionAlgorithm::RsaOaep256, &[7; 32]).await.unwrap();
     let limit = Duration::from_secs(300);
-    for fault in [
-        with_deadline(limit, signing.sign(SignatureAlgorithm::ES256, b"m")).await.unwrap_err(),
-        with_deadline(limit, wrapping.unwrap(&wrapped)).await.map(drop).unwrap_err(),
-    ] {
+    let signing = with_deadline(limit, signing.sign(SignatureAlgorithm::ES256, b"m"));
+    let (signing, unwrapping) = tokio::join!(signing, with_deadline(limit, wrapping.unwrap(&wrapped)));
+    for fault in [signing.map(drop).unwrap_err(), unwrapping.map(drop).unwrap_err()] {
         assert!(fault.is_outage(), "{fault}");
     }
 }
