@@ -13,6 +13,7 @@
 mod ca;
 mod documents;
 mod envelope;
+mod hostile;
 mod http_signatures;
 mod jws;
 mod keys;
