@@ -22,6 +22,7 @@ const PACKAGES: &[(&str, Shows)] = &[
     ("swtpm-tools", Shows::Program("swtpm_setup")),
     ("tpm2-tools", Shows::Program("tpm2_getcap")),
     ("openssh-client", Shows::Program("ssh-add")),
+    ("openssh-server", Shows::File("/usr/sbin/sshd")),
     // The conformance suites. A JDK has keytool, too, which reads the trust store for Java.
     ("nodejs", Shows::Program("node")),
     ("npm", Shows::Program("npm")),

@@ -16,6 +16,7 @@ pub mod ca;
 pub mod clock;
 pub mod documents;
 pub mod envelope;
+pub mod http_signatures;
 pub mod jws;
 pub mod keys;
 pub mod practice;

@@ -2,10 +2,10 @@
 //!
 //! rustls asks for signatures synchronously. They are made on a thread of their own with its own
 //! runtime, so that a server on one thread does not wait for itself, and with a deadline, so that a
-//! vault that hangs ends handshakes and not the server. Give it a vault that was opened for it alone when
-//! that is a remote one and your program runs on a current-thread runtime: connections that this runtime
-//! drives stand still while it waits for a signature. (Not for use within a `LocalSet` of a multi-thread
-//! runtime, where Tokio does not let a task wait.)
+//! vault that hangs ends handshakes and not the server. With a remote vault on a current-thread runtime
+//! take [`VaultTlsKey::open`], which opens the vault on that thread: connections that your runtime drives
+//! stand still while it waits. (Not for use within a `LocalSet` of a multi-thread runtime, where Tokio
+//! does not let a task wait.)
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -42,7 +42,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{SignatureAlgorithm as Family, SignatureScheme};
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::keys::{Curve, KeyError, KeySpec, PublicKey, SignatureAlgorithm, VaultKey};
 
@@ -56,6 +56,9 @@ pub enum TlsError {
     /// The vault or the key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The vault could not be opened.
+    #[error("{0}")]
+    Open(String),
     /// The certificates.
     #[error("{0}")]
     Certificate(String),
@@ -74,19 +77,44 @@ impl VaultTlsKey {
     /// # Errors
     /// [`TlsError::Certificate`] when the first certificate is not of the key's version, latest or bound.
     pub async fn new(key: &VaultKey, chain_pem: &str, deadline: Duration) -> Result<Self, TlsError> {
+        let key = key.clone();
+        Self::open(|| async { Ok(key) }, chain_pem, deadline).await
+    }
+
+    /// As [`Self::new`], with a key whose vault is opened on the thread that signs.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use strongroom::{keys::VaultKey, tls::{TlsError, VaultTlsKey}};
+    /// # async fn example(chain_pem: &str) -> Result<(), TlsError> {
+    /// let open = || async {
+    ///     let vault = strongroom::open("azure:https://dev.vault.azure.net").await;
+    ///     let vault = vault.map_err(|fault| TlsError::Open(fault.to_string()))?;
+    ///     Ok(VaultKey::new(vault, "tls-example")?)
+    /// };
+    /// let tls_key = VaultTlsKey::open(open, chain_pem, Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::new`], and what `open` gives.
+    pub async fn open<F, O>(open: O, chain_pem: &str, deadline: Duration) -> Result<Self, TlsError>
+    where
+        O: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<VaultKey, TlsError>>,
+    {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).collect();
         let chain = chain.map_err(|_fault| TlsError::Certificate("the certificates are not PEM".to_owned()))?;
-        let (version, public) = key.public().await?;
+        let (bridge, id, public) = Bridge::start(open, deadline).await?;
         let spki = public.to_spki();
         let own = chain.first().and_then(|der| x509_parser::parse_x509_certificate(der).ok());
         let (_rest, own) = own.ok_or_else(|| TlsError::Certificate("there is no certificate".to_owned()))?;
         if own.public_key().raw != spki {
             return Err(TlsError::Certificate(format!(
-                "the first certificate is not of the key {}: issue one for it, or name the version",
-                key.id(version)
+                "the first certificate is not of the key {id}: issue one for it, or name the version"
             )));
         }
-        let bridge = Bridge::start(key.at(version), deadline)?;
         let signing = VaultSigningKey { bridge, schemes: schemes(&public)?, spki };
         Ok(Self(Arc::new(CertifiedKey::new(chain, Arc::new(signing)))))
     }
@@ -175,11 +203,29 @@ struct Bridge {
 }
 
 impl Bridge {
-    fn start(key: VaultKey, deadline: Duration) -> Result<Arc<Self>, TlsError> {
+    /// The way, and which key it leads to.
+    async fn start<F, O>(open: O, deadline: Duration) -> Result<(Arc<Self>, String, PublicKey), TlsError>
+    where
+        O: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<VaultKey, TlsError>>,
+    {
         let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING);
+        let (tell, told) = oneshot::channel::<Result<_, TlsError>>();
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let work = move || {
             runtime.block_on(async {
+                let found = async {
+                    let key = open().await?;
+                    let (version, public) = key.public().await?;
+                    Ok::<_, TlsError>((key.at(version), key.id(version), public))
+                };
+                let key = match found.await {
+                    Ok((key, id, public)) => {
+                        drop(tell.send(Ok((id, public))));
+                        key
+                    }
+                    Err(fault) => return drop(tell.send(Err(fault))),
+                };
                 while let Some(Job { algorithm, message, answer }) = waiting.recv().await {
                     let key = key.clone();
                     tokio::spawn(async move {
@@ -192,7 +238,9 @@ impl Bridge {
             });
         };
         std::thread::Builder::new().name("strongroom-tls".to_owned()).spawn(work)?;
-        Ok(Arc::new(Self { jobs, deadline }))
+        let ended = |_gone| TlsError::Open("the thread that signs has ended".to_owned());
+        let (id, public) = told.await.map_err(ended)??;
+        Ok((Arc::new(Self { jobs, deadline }), id, public))
     }
 
     fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {

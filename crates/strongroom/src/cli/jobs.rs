@@ -168,8 +168,8 @@ pub(crate) enum CertificateUsage {
     Code,
 }
 
-/// Prints SSH_AUTH_SOCK=…; as ssh-agent does, and serves until it is stopped: run it in the background, or
-/// with a command.
+/// Goes into the background and prints what a shell needs, as ssh-agent does:
+/// eval "$(strongroom ssh-agent)"; kill $SSH_AGENT_PID stops it.
 #[derive(Args)]
 pub(crate) struct SshAgent {
     /// The vault's URI.
@@ -181,6 +181,9 @@ pub(crate) struct SshAgent {
     /// The socket, in a folder of its own [default: one in a new private folder].
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Stay in the foreground.
+    #[arg(long, short = 'D', conflicts_with = "command")]
+    pub(crate) foreground: bool,
     /// Run this program with SSH_AUTH_SOCK, then stop with its exit code.
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,

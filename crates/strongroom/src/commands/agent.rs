@@ -1,8 +1,9 @@
 //! `strongroom ssh-agent`.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use strongroom::keys::VaultKey;
@@ -14,9 +15,12 @@ use super::vault_uri;
 use crate::Outcome;
 use crate::cli::SshAgent;
 
-/// Serves until it is stopped, or for the length of a command.
+/// Serves in the background, until it is stopped, or for the length of a command.
 pub(crate) async fn run(arguments: SshAgent) -> Outcome {
-    let SshAgent { vault: uri, key, socket, command } = arguments;
+    let SshAgent { vault: uri, key, socket, foreground, command } = arguments;
+    if command.is_empty() && !foreground {
+        return in_background(&uri, &key, socket.as_deref());
+    }
     let vault = vault_uri::open(&uri).await?;
     let agent = if key.is_empty() {
         Agent::of_vault(&vault).await.map_err(|fault| fault.to_string())?
@@ -37,14 +41,41 @@ pub(crate) async fn run(arguments: SshAgent) -> Outcome {
     outcome
 }
 
-async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, command: &[String]) -> Outcome {
+/// This program again, which stays when this one ends. The URI goes by the environment, which others
+/// cannot see.
+fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Outcome {
+    let own = std::env::current_exe().map_err(|fault| fault.to_string())?;
+    let mut command = Command::new(own);
+    command.args(["ssh-agent", "--foreground"]).env("STRONGROOM_VAULT", uri);
+    command.args(keys.iter().flat_map(|key| ["--key", key]));
+    if let Some(socket) = socket {
+        command.arg("--socket").arg(std::path::absolute(socket).map_err(|fault| fault.to_string())?);
+    }
+    // Its errors are seen until it serves.
+    let streams = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = streams.process_group(0).spawn().map_err(|fault| fault.to_string())?;
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line).map_err(|fault| fault.to_string())?;
+    }
+    if line.is_empty() {
+        let output = child.wait_with_output().map_err(|fault| fault.to_string())?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(said.trim().trim_start_matches("strongroom: ").to_owned());
+    }
+    println!("{}\nSSH_AGENT_PID={}; export SSH_AGENT_PID;", line.trim_end(), child.id());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(agent: Agent, socket: AgentSocket, path: &Path, command: &[String]) -> Outcome {
+    let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
+    let ended = |ended: std::io::Result<()>| ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string().into());
     let serving = agent.serve(socket);
     let Some((program, arguments)) = command.split_first() else {
         println!("SSH_AUTH_SOCK={}; export SSH_AUTH_SOCK;", path.display());
         std::io::stdout().flush().map_err(|fault| fault.to_string())?;
-        let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
         return tokio::select! {
-            ended = serving => ended.map(|()| ExitCode::SUCCESS).map_err(|fault| fault.to_string().into()),
+            outcome = serving => ended(outcome),
             _ = stop.recv() => Ok(ExitCode::SUCCESS),
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
         };
@@ -53,7 +84,8 @@ async fn serve(agent: Agent, socket: AgentSocket, path: &std::path::Path, comman
     child.args(arguments).env("SSH_AUTH_SOCK", path).kill_on_drop(true);
     let mut child = child.spawn().map_err(|fault| format!("{program} could not be started: {fault}"))?;
     tokio::select! {
-        ended = serving => ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string().into()),
+        outcome = serving => ended(outcome),
+        _ = stop.recv() => Ok(ExitCode::FAILURE),
         status = child.wait() => {
             let status = status.map_err(|fault| fault.to_string())?;
             Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))

@@ -1,14 +1,22 @@
 //! The everyday jobs from the command line, with keys in a running server.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use serde_json::{Value, json};
+use strongroom::ca::{CertificateAuthority, Request, Usage};
+use strongroom::keys::{Curve, EncryptionAlgorithm, KeySpec, SignatureAlgorithm, VaultKey, with_deadline};
+use strongroom::tls::VaultTlsKey;
+use strongroom_store::Vault;
 use strongroom_store::conformance::skipped;
 
 use crate::client::Client;
-use crate::process::{Dev, Running, assert_refusal, fail, mode, stderr, strongroom, succeed, text, variables};
+use crate::process::{Dev, Running, assert_refusal, fail, mode, stderr, strongroom, succeed, text, until, variables};
 
 /// What it takes to log in through the proxy.
 const LOGIN: [&str; 5] = ["SSL_CERT_FILE", "HTTPS_PROXY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
@@ -226,9 +234,23 @@ async fn an_ssh_agent_serves_a_command_or_until_it_is_stopped() {
     let exit = desk.run_with(&["ssh-agent", "--", "sh", "-c", "exit 7"], b"");
     assert_eq!(exit.status.code(), Some(7));
 
+    let script = "eval \"$(\"$0\" ssh-agent --key ssh-login)\"; ssh-add -l; kill $SSH_AGENT_PID; echo $SSH_AUTH_SOCK";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_strongroom")])
+        .envs(desk.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("ssh-login (ECDSA)"), "{said}{}", stderr(&output));
+    let socket = said.lines().last().unwrap().to_owned();
+    until("the agent in the background has gone with its folder", || {
+        (!Path::new(&socket).parent().unwrap().exists()).then_some(())
+    });
+    assert_refusal(&desk.run_with(&["ssh-agent", "--vault", "nowhere"], b""), &["memory:"]);
+
     let socket = desk.path("agent/socket");
     let mut command = desk.command();
-    command.args(["ssh-agent", "--socket", &socket]);
+    command.args(["ssh-agent", "--foreground", "--socket", &socket]);
     let running =
         Running::start(command, &desk.folder.path().join("agent.log"), &format!("SSH_AUTH_SOCK={socket}; export"));
     let listed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", &socket).output().unwrap();
@@ -244,4 +266,78 @@ fn names_that_say_nothing_are_flagged() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(9));
     assert!(said.contains("key1: ") && said.contains("test: ") && !said.contains("production-api-jwt-v2: "), "{said}");
+}
+
+/// A token that is there already.
+#[derive(Debug)]
+struct Token(String);
+
+#[async_trait::async_trait]
+impl TokenCredential for Token {
+    async fn get_token(
+        &self,
+        _scopes: &[&str],
+        _options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let hour = azure_core::time::Duration::hours(1);
+        Ok(AccessToken::new(self.0.clone(), azure_core::time::OffsetDateTime::now_utc() + hour))
+    }
+}
+
+/// The server's vault over HTTPS, with connections of its own.
+async fn over_https(variables: &HashMap<String, String>) -> Arc<dyn Vault> {
+    let client = crate::client::dev_client(variables).await;
+    let credential: Arc<dyn TokenCredential> = Arc::new(Token(client.token.to_string()));
+    let mut options = strongroom::OpenOptions::default();
+    (options.credential, options.http) = (Some(credential), Some(client.http.clone()));
+    strongroom::open_with(&client.vault, options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_server_is_gone_public_calls_go_on_and_private_ones_say_so() {
+    let mut desk = Desk::open().await;
+    let vault = over_https(&desk.dev.variables).await;
+    let signing = VaultKey::new(Arc::clone(&vault), "signing").unwrap();
+    let wrapping = VaultKey::new(vault, "wrapping").unwrap();
+    signing.create(KeySpec::Ec(Curve::P256)).await.unwrap();
+    wrapping.create(KeySpec::Rsa { bits: 2048 }).await.unwrap();
+    let signature = signing.sign(SignatureAlgorithm::ES256, b"m").await.unwrap();
+    let token = strongroom::jws::sign(&signing, None, None, b"payload").await.unwrap();
+    desk.dev.process.kill();
+    assert!(signing.verify(b"m", &signature).await.unwrap());
+    strongroom::jws::verify(&token, &signing.public().await.unwrap().1).unwrap();
+    let wrapped = wrapping.wrap(EncryptionAlgorithm::RsaOaep256, &[7; 32]).await.unwrap();
+    let limit = Duration::from_secs(300);
+    let signing = with_deadline(limit, signing.sign(SignatureAlgorithm::ES256, b"m"));
+    let (signing, unwrapping) = tokio::join!(signing, with_deadline(limit, wrapping.unwrap(&wrapped)));
+    for fault in [signing.map(drop).unwrap_err(), unwrapping.map(drop).unwrap_err()] {
+        assert!(fault.is_outage(), "{fault}");
+    }
+}
+
+/// The server's connections are driven by the thread that signs, so that this one may wait.
+#[tokio::test]
+async fn a_tls_key_over_https_signs_for_a_server_on_one_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::start(&folder.path().join("data"));
+    let vault = over_https(&dev.variables).await;
+    let (root, server) = (VaultKey::new(Arc::clone(&vault), "root").unwrap(), VaultKey::new(vault, "tls").unwrap());
+    for key in [&root, &server] {
+        key.create(KeySpec::Ec(Curve::P256)).await.unwrap();
+    }
+    let ca = CertificateAuthority::create_root(&root, "Root", 30).await.unwrap();
+    let public = server.public().await.unwrap().1;
+    let request = Request::new(&public).unwrap().with_name("localhost").for_usage(Usage::Server).for_days(7);
+    let chain = ca.issue(&request).await.unwrap().chain_pem;
+    let variables = dev.variables.clone();
+    let open = || async move { Ok(VaultKey::new(over_https(&variables).await, "tls")?) };
+    let key = VaultTlsKey::open(open, &chain, Duration::from_secs(20)).await.unwrap().certified_key();
+    for number in 0..10 {
+        let scheme = rustls::SignatureScheme::ECDSA_NISTP256_SHA256;
+        let message = format!("handshake {number}");
+        let der = key.key.choose_scheme(&[scheme]).unwrap().sign(message.as_bytes()).unwrap();
+        let (algorithm, version) = (SignatureAlgorithm::ES256, server.public().await.unwrap().0);
+        let signature = strongroom::keys::Signature::from_der(version, algorithm, &der).unwrap();
+        assert!(server.verify(message.as_bytes(), &signature).await.unwrap());
+    }
 }

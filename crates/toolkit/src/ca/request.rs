@@ -48,8 +48,11 @@ impl Request {
     pub fn from_csr(pem: &str) -> Result<Self, CaError> {
         let wrong = |why: &str| CaError::Invalid(format!("the certificate signing request {why}"));
         let block = pem::parse(pem).map_err(|_fault| wrong("is not PEM"))?;
-        let (_rest, csr) =
+        let (rest, csr) =
             X509CertificationRequest::from_der(block.contents()).map_err(|_fault| wrong("cannot be read"))?;
+        if !rest.is_empty() {
+            return Err(wrong("has something behind it"));
+        }
         csr.verify_signature().map_err(|_fault| wrong("is not signed by its own key"))?;
         let info = &csr.certification_request_info;
         let subject = info.subject.iter_common_name().next().and_then(|name| name.as_str().ok()).map(str::to_owned);

@@ -52,6 +52,9 @@ const MAGIC: &[u8; 8] = b"SRENVEL\x01";
 /// Bytes of plaintext in a chunk.
 pub const CHUNK: usize = 65_536;
 
+/// How data keys are wrapped.
+const WRAP: EncryptionAlgorithm = EncryptionAlgorithm::RsaOaep256;
+
 /// The longest header that is read.
 const MAX_HEADER: u32 = 16_384;
 
@@ -128,10 +131,9 @@ pub async fn encrypt(
     }
     let data_key: Zeroizing<[u8; 32]> = Zeroizing::new(random_bytes().map_err(internal)?);
     let prefix: [u8; 7] = random_bytes().map_err(internal)?;
-    let alg = EncryptionAlgorithm::RsaOaep256;
-    let wrapped = key.at(version).wrap(alg, data_key.as_slice()).await?;
+    let wrapped = key.at(version).wrap(WRAP, data_key.as_slice()).await?;
     let (wrapped, prefix_text) = (Base64Url(wrapped.bytes), Base64Url(prefix.to_vec()));
-    let header = Header { key: key.uri(version), alg, wrapped, prefix: prefix_text };
+    let header = Header { key: key.uri(version), alg: WRAP, wrapped, prefix: prefix_text };
     let head = encode(&header)?;
     output.write_all(&head).await?;
     let mut cipher = ChunkCipher::new(&data_key, prefix, head).map_err(internal)?;
@@ -167,6 +169,10 @@ pub async fn decrypt(
     let (name, version) = header.key_version().ok_or(EnvelopeError::Malformed("its header names no key"))?;
     if name != *key.name() || key.version().is_some_and(|bound| bound != version) {
         return Err(EnvelopeError::OtherKey(shown(&header.key)));
+    }
+    // Not what the header likes: padding of old could be used to ask the vault about other ciphertexts.
+    if header.alg != WRAP {
+        return Err(EnvelopeError::Malformed("its data key is not wrapped with RSA-OAEP-256"));
     }
     let prefix = header.prefix.0.as_slice().try_into();
     let prefix = prefix.map_err(|_length| EnvelopeError::Malformed("the nonce's prefix"))?;

@@ -22,12 +22,13 @@ impl AgentSocket {
     /// # Errors
     /// When others can enter the folder, or something is at `path` already.
     pub fn bind(path: &Path) -> Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         match DirBuilder::new().mode(0o700).create(folder) {
             Err(fault) if fault.kind() != ErrorKind::AlreadyExists => return Err(fault),
             _ => {}
         }
-        let mode = fs::metadata(folder)?.mode();
+        let about = fs::metadata(folder)?;
+        let mode = about.mode();
         if mode & 0o077 != 0 {
             let message = format!(
                 "others can enter {} (mode {:04o}): give the socket a folder of its own, mode 0700",
@@ -39,6 +40,11 @@ impl AgentSocket {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         let owner = fs::metadata(path)?.uid();
+        if about.uid() != owner {
+            drop(fs::remove_file(path));
+            let message = format!("{} is another user's: give the socket a folder of its own", folder.display());
+            return Err(Error::new(ErrorKind::PermissionDenied, message));
+        }
         Ok(Self { listener, path: path.to_owned(), owner })
     }
 

@@ -89,6 +89,9 @@ async fn every_altered_byte_of_the_header_is_refused() {
         let (out, answer) = opened(&key, &altered).await;
         assert!(answer.is_err() && out.is_empty(), "byte {place}: {answer:?}");
     }
+    let json = String::from_utf8_lossy(&whole[12..head_len(&whole)]).replace("RSA-OAEP-256", "RSA1_5");
+    let other = [b"SRENVEL\x01", &(json.len() as u32).to_be_bytes()[..], json.as_bytes(), &whole[head_len(&whole)..]];
+    assert!(opened(&key, &other.concat()).await.1.unwrap_err().to_string().contains("RSA-OAEP-256"));
     for end in 0..head_len(&whole) {
         let (out, answer) = opened(&key, &whole[..end]).await;
         assert!(matches!(answer, Err(EnvelopeError::Malformed(_))) && out.is_empty(), "{end}: {answer:?}");

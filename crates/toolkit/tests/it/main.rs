@@ -13,6 +13,8 @@
 mod ca;
 mod documents;
 mod envelope;
+mod hostile;
+mod http_signatures;
 mod jws;
 mod keys;
 mod practice;

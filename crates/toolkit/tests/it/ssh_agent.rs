@@ -207,6 +207,10 @@ async fn a_real_sshd_lets_in_whoever_the_agent_signs_for() {
             at("pid"),
         ),
     );
+    if std::fs::metadata(&socket).unwrap().uid() == 0 {
+        // Where it locks itself in before a login; made at boot where it runs as a service.
+        std::fs::create_dir_all("/run/sshd").unwrap();
+    }
     let mut command = Command::new(SSHD);
     command.args(["-D", "-e", "-f", &config]).kill_on_drop(true).stderr(std::process::Stdio::null());
     let _daemon = Daemon(command.spawn().unwrap());
