@@ -120,27 +120,27 @@ impl Transport {
         url: &str,
         body: Option<&[u8]>,
     ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), Failure> {
-        let known = self.scope.lock().await.clone();
-        let scope = match known {
-            Some(scope) => scope,
-            None => {
+        let scope = {
+            // Held while the scope is learnt: however many begin at once, one is challenged, and the
+            // others find its connection.
+            let mut known = self.scope.lock().await;
+            if known.is_none() {
                 // As the SDKs do: the first request goes out without token and body, to be challenged.
                 let (status, headers, answer) = self.exchange(method, url, None, None).await?;
                 if status != StatusCode::UNAUTHORIZED {
                     return Ok((status, headers, answer));
                 }
-                self.learn_scope(&headers).await?
+                *known = Some(self.scope_of(&headers)?);
             }
+            known.clone().unwrap_or_default()
         };
         let token = self.token(&scope).await?;
         self.exchange(method, url, Some(&token), body).await
     }
 
-    async fn learn_scope(&self, headers: &HeaderMap) -> Result<String, Failure> {
+    fn scope_of(&self, headers: &HeaderMap) -> Result<String, Failure> {
         let header = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let scope = challenge::scope(header, &self.host).map_err(Failure::Other)?;
-        *self.scope.lock().await = Some(scope.clone());
-        Ok(scope)
+        challenge::scope(header, &self.host).map_err(Failure::Other)
     }
 
     async fn token(&self, scope: &str) -> Result<Zeroizing<String>, Failure> {

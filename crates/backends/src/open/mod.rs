@@ -129,7 +129,8 @@ async fn open_azure(uri: &str, options: OpenOptions) -> Result<Arc<dyn Vault>, O
         (Some(credential), http) => (credential, http.map_or_else(http_client, Ok).map_err(unusable)?),
         (None, Some(http)) => {
             let chain = DefaultChain::with(Sources::default().with_http(http.clone()));
-            (Arc::new(chain) as Arc<_>, http)
+            let chain: Arc<dyn azure_core::credentials::TokenCredential> = Arc::new(chain);
+            (chain, http)
         }
     };
     let vault = AzureVault::new(AzureVaultOptions { url, credential, http });

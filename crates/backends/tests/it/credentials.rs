@@ -198,3 +198,14 @@ async fn the_chain_stops_at_a_credential_that_is_refused() {
     assert!(matches!(&trace[0].outcome, Outcome::Refused(_)) && trace[0].step == Step::EnvironmentSecret);
     assert!(fault.contains("refused") && !fault.contains("hush") && !format!("{chain:?}").contains("hush"), "{fault}");
 }
+
+#[tokio::test]
+async fn a_uri_without_a_credential_is_the_processs_one_client() {
+    let open = async |uri: &str| strongroom_backends::open::open(uri).await.unwrap();
+    let address = |vault: &Arc<dyn strongroom_store::Vault>| Arc::as_ptr(vault).addr();
+    let first = open("azure:https://opened.vault.localhost").await;
+    assert_eq!(address(&first), address(&open("https://opened.vault.localhost/").await));
+    assert_ne!(address(&first), address(&open("azure:https://other.vault.localhost").await));
+    let Err(wrong) = strongroom_backends::open::open("azure:http://opened.vault.localhost").await else { panic!() };
+    assert!(wrong.to_string().contains("https"), "{wrong}");
+}

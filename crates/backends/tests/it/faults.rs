@@ -69,7 +69,7 @@ impl FaultServer {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     while read_request(&mut stream).await {
                         let number = counter.fetch_add(1, Ordering::SeqCst);
-                        let (status, headers, body) = match faults.get(number).or(faults.last()).unwrap() {
+                        let (status, headers, body) = match faults.get(number).or_else(|| faults.last()).unwrap() {
                             Fault::Hang => return std::future::pending().await,
                             Fault::Drop => return,
                             Fault::Status(status, headers) => {

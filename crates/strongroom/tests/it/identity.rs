@@ -266,3 +266,42 @@ async fn the_chain_names_every_step_and_its_remedy() {
     assert!(places.is_sorted(), "{said}");
     println!("{said}");
 }
+
+/// The binary with the proxy's trust and way, and this folder first on the PATH.
+fn with_programs(world: &World, programs: &Path) -> Command {
+    let known = variables(&world.data().join("strongroom-proxy.env"));
+    let mut command = strongroom();
+    command.args(["run", "--env-from", "https://dev.vault.azure.net", "--", "printenv", "GREETING"]);
+    command.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+    for name in ["SSL_CERT_FILE", "HTTPS_PROXY"] {
+        command.env(name, &known[name]);
+    }
+    command
+}
+
+/// What `az account get-access-token` prints is what the client goes by.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_the_azure_cli_is_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new().await;
+    let token = world.dev.client().await.token.to_string();
+    let az = world.folder.path().join("az");
+    let answer = format!(r#"{{"accessToken": "{token}", "expires_on": 4000000000, "tokenType": "Bearer"}}"#);
+    std::fs::write(&az, format!("#!/bin/sh\necho '{answer}'\n")).unwrap();
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let output = with_programs(&world, world.folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\n", "{}", stderr(&output));
+}
+
+/// With the real Azure CLI, where it is installed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_azure_cli_that_is_logged_out_is_named_with_its_remedy() {
+    if !Command::new("az").arg("version").output().is_ok_and(|output| output.status.success()) {
+        strongroom_store::conformance::skipped("the Azure CLI, logged out", "az is not installed");
+        return;
+    }
+    let world = World::new().await;
+    let mut command = with_programs(&world, world.folder.path());
+    let output = command.env("AZURE_CONFIG_DIR", world.folder.path().join("azure")).output().unwrap();
+    assert_refusal(&output, &["Azure CLI: az is not logged in; to use it, run `az login`"]);
+}
