@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strongroom_wire::Error;
+use strongroom_wire::{Error, ErrorKind};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -144,8 +144,13 @@ impl Transport {
     }
 
     async fn token(&self, scope: &str) -> Result<Zeroizing<String>, Failure> {
+        // The credential has tried again already.
         let token = self.credential.get_token(&[scope], None).await.map_err(|fault| {
-            Failure::Other(Error::new(strongroom_wire::ErrorKind::Unauthorized, format!("No token: {fault}")))
+            Failure::Other(if is_network(&fault) {
+                unavailable(format!("no token: {fault}"))
+            } else {
+                Error::new(ErrorKind::Unauthorized, format!("No token: {fault}"))
+            })
         })?;
         Ok(Zeroizing::new(format!("Bearer {}", token.token.secret())))
     }
@@ -184,6 +189,20 @@ impl Transport {
         }
         Ok((status, headers, answer))
     }
+}
+
+/// Did the login endpoint not answer, rather than refuse?
+fn is_network(fault: &azure_core::Error) -> bool {
+    use azure_core::error::ErrorKind;
+    let mut below: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+    while let Some(fault) = below {
+        let kind = fault.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind);
+        if matches!(kind, Some(ErrorKind::Connection | ErrorKind::Io)) {
+            return true;
+        }
+        below = fault.source();
+    }
+    false
 }
 
 enum Failure {

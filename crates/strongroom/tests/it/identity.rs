@@ -305,3 +305,31 @@ async fn an_azure_cli_that_is_logged_out_is_named_with_its_remedy() {
     let output = command.env("AZURE_CONFIG_DIR", world.folder.path().join("azure")).output().unwrap();
     assert_refusal(&output, &["Azure CLI: az is not logged in; to use it, run `az login`"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_production_server_gives_tokens_to_its_identities() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = crate::production::Site::new(folder.path(), "");
+    site.init();
+    // Made without a server, on the store itself.
+    site.run(&["identity", "create", "worker"]);
+    let _server = site.serve();
+    let roles =
+        ["role", "assign", "--role", "Key Vault Secrets User", "--principal", "worker", "--scope", "production"];
+    site.run(&roles);
+    let shop = site.client().await;
+    shop.set_secret("greeting", "hello").await;
+    let script = format!(
+        "curl -sS --noproxy '*' -H \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" \
+         \"$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.rooms.test:{}\"",
+        site.port
+    );
+    let mut words = site.arguments(&["identity", "run", "worker"]);
+    words.extend(["--", "sh", "-c", &script]);
+    let answer: Value = serde_json::from_str(&succeed(&words)).unwrap();
+    let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let worker = crate::client::Client { token: std::sync::Arc::new(token), ..shop };
+    assert_eq!(worker.secret("greeting").await.as_deref(), Some("hello"));
+    let body = serde_json::json!({ "value": "x" });
+    assert_eq!(worker.call(reqwest::Method::PUT, "/secrets/greeting", body).await.0, 403, "it may read, and no more");
+}
