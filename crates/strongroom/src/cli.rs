@@ -184,8 +184,9 @@ pub(crate) struct Dev {
     pub(crate) command: Vec<String>,
 }
 
-/// The credential comes from AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or from the
-/// Azure CLI.
+/// The credential is the first that there is: of AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET
+/// (or AZURE_CLIENT_CERTIFICATE_PATH), of workload identity, of a managed identity, of the Azure CLI or
+/// the Azure Developer CLI.
 #[derive(Args)]
 pub(crate) struct Run {
     /// The vault, Strongroom's or Azure's: api-key becomes API_KEY.

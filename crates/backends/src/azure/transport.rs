@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strongroom_wire::Error;
+use strongroom_wire::{Error, ErrorKind};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -120,32 +120,37 @@ impl Transport {
         url: &str,
         body: Option<&[u8]>,
     ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), Failure> {
-        let known = self.scope.lock().await.clone();
-        let scope = match known {
-            Some(scope) => scope,
-            None => {
+        let scope = {
+            // Held while the scope is learnt: however many begin at once, one is challenged, and the
+            // others find its connection.
+            let mut known = self.scope.lock().await;
+            if known.is_none() {
                 // As the SDKs do: the first request goes out without token and body, to be challenged.
                 let (status, headers, answer) = self.exchange(method, url, None, None).await?;
                 if status != StatusCode::UNAUTHORIZED {
                     return Ok((status, headers, answer));
                 }
-                self.learn_scope(&headers).await?
+                *known = Some(self.scope_of(&headers)?);
             }
+            known.clone().unwrap_or_default()
         };
         let token = self.token(&scope).await?;
         self.exchange(method, url, Some(&token), body).await
     }
 
-    async fn learn_scope(&self, headers: &HeaderMap) -> Result<String, Failure> {
+    fn scope_of(&self, headers: &HeaderMap) -> Result<String, Failure> {
         let header = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let scope = challenge::scope(header, &self.host).map_err(Failure::Other)?;
-        *self.scope.lock().await = Some(scope.clone());
-        Ok(scope)
+        challenge::scope(header, &self.host).map_err(Failure::Other)
     }
 
     async fn token(&self, scope: &str) -> Result<Zeroizing<String>, Failure> {
+        // The credential has tried again already.
         let token = self.credential.get_token(&[scope], None).await.map_err(|fault| {
-            Failure::Other(Error::new(strongroom_wire::ErrorKind::Unauthorized, format!("No token: {fault}")))
+            Failure::Other(if is_network(&fault) {
+                unavailable(format!("no token: {fault}"))
+            } else {
+                Error::new(ErrorKind::Unauthorized, format!("No token: {fault}"))
+            })
         })?;
         Ok(Zeroizing::new(format!("Bearer {}", token.token.secret())))
     }
@@ -184,6 +189,20 @@ impl Transport {
         }
         Ok((status, headers, answer))
     }
+}
+
+/// Did the login endpoint not answer, rather than refuse?
+fn is_network(fault: &azure_core::Error) -> bool {
+    use azure_core::error::ErrorKind;
+    let mut below: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+    while let Some(fault) = below {
+        let kind = fault.downcast_ref::<azure_core::Error>().map(azure_core::Error::kind);
+        if matches!(kind, Some(ErrorKind::Connection | ErrorKind::Io)) {
+            return true;
+        }
+        below = fault.source();
+    }
+    false
 }
 
 enum Failure {

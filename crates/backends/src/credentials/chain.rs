@@ -27,7 +27,7 @@ const METADATA_SERVICE: &str = "http://169.254.169.254/metadata/identity/oauth2/
 const PROBE: Duration = Duration::from_secs(1);
 
 /// A command line has so long to answer.
-const COMMAND: Duration = Duration::from_secs(15);
+const COMMAND: Duration = Duration::from_secs(10);
 
 /// A step of the chain, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,10 +152,9 @@ impl DefaultChain {
     }
 
     async fn look(&self, scopes: &[&str]) -> azure_core::Result<AccessToken> {
-        let mut trace = Vec::new();
-        let mut found = None;
+        let (mut trace, mut found, mut cause) = (Vec::new(), None, None);
         for step in Step::ORDER {
-            let outcome = match self.attempt(step, scopes).await {
+            let outcome = match self.attempt(step, scopes, &mut cause).await {
                 Ok((credential, token)) => {
                     found = Some((credential, token));
                     Outcome::Served
@@ -180,12 +179,22 @@ impl DefaultChain {
             }
             None => {
                 let message = format!("none of the default credentials serves:{told}");
-                Err(azure_core::Error::with_message(ErrorKind::Credential, message))
+                Err(match cause {
+                    // A network that fails is found below.
+                    Some(fault) => azure_core::Error::with_error(ErrorKind::Credential, fault, message),
+                    None => azure_core::Error::with_message(ErrorKind::Credential, message),
+                })
             }
         }
     }
 
-    async fn attempt(&self, step: Step, scopes: &[&str]) -> Result<(Arc<dyn TokenCredential>, AccessToken), Outcome> {
+    /// One step; `cause` is the fault of one that is refused.
+    async fn attempt(
+        &self,
+        step: Step,
+        scopes: &[&str],
+        cause: &mut Option<azure_core::Error>,
+    ) -> Result<(Arc<dyn TokenCredential>, AccessToken), Outcome> {
         let unavailable = |fault: String| Outcome::Unavailable(fault);
         let credential = self.credential(step).await?;
         let asking = credential.get_token(scopes, None);
@@ -199,7 +208,15 @@ impl DefaultChain {
             (Ok(token), _) => Ok((credential, token)),
             (Err(fault), Step::AzureCli) => Err(unavailable(command_line("az", &fault))),
             (Err(fault), Step::AzureDeveloperCli) => Err(unavailable(command_line("azd", &fault))),
-            (Err(fault), _) => Err(Outcome::Refused(first_line(&fault))),
+            // A metadata service is on every virtual machine, an identity is not.
+            (Err(fault), Step::ManagedIdentity) if self.sources.variable("IDENTITY_ENDPOINT").is_none() => {
+                Err(unavailable(first_line(&fault)))
+            }
+            (Err(fault), _) => {
+                let why = first_line(&fault);
+                *cause = Some(fault);
+                Err(Outcome::Refused(why))
+            }
         }
     }
 

@@ -176,7 +176,11 @@ pub(super) fn managed_identity(client_id: Option<&str>) -> Result<Arc<dyn TokenC
     let transport = Transport::new(Arc::new(sources::local_client()?));
     let options = ManagedIdentityCredentialOptions {
         user_assigned_id: client_id.map(|id| UserAssignedId::ClientId(id.to_owned())),
-        client_options: ClientOptions { transport: Some(transport), ..ClientOptions::default() },
+        client_options: ClientOptions {
+            retry: sources::retries(),
+            transport: Some(transport),
+            ..ClientOptions::default()
+        },
     };
     Ok(ManagedIdentityCredential::new(Some(options)).map_err(CredentialError::unusable)?)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
-use azure_core::http::{ClientOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 
 use super::{CredentialError, http_client};
 
@@ -75,11 +75,21 @@ impl Sources {
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host = authority.to_owned();
         Ok(ClientOptions {
+            retry: retries(),
             transport: Some(Transport::new(Arc::new(self.http()?))),
             cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
             ..ClientOptions::default()
         })
     }
+}
+
+/// Logging in is tried again for some seconds: within one try of the request that waits for it.
+pub(super) fn retries() -> RetryOptions {
+    RetryOptions::exponential(ExponentialRetryOptions {
+        max_retries: 4,
+        max_total_elapsed: azure_core::time::Duration::seconds(10),
+        ..ExponentialRetryOptions::default()
+    })
 }
 
 /// For identity endpoints of the machine: plain HTTP, and never through a proxy, which would see the

@@ -198,3 +198,36 @@ async fn the_chain_stops_at_a_credential_that_is_refused() {
     assert!(matches!(&trace[0].outcome, Outcome::Refused(_)) && trace[0].step == Step::EnvironmentSecret);
     assert!(fault.contains("refused") && !fault.contains("hush") && !format!("{chain:?}").contains("hush"), "{fault}");
 }
+
+/// A login endpoint that is not there is the network's fault, and not the credential's.
+#[tokio::test]
+async fn a_login_endpoint_that_is_not_there_is_unavailable() {
+    let server = FaultServer::start(challenge()).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let login = format!("https://127.0.0.1:{port}");
+    let set = [
+        ("AZURE_TENANT_ID", "t"),
+        ("AZURE_CLIENT_ID", "c"),
+        ("AZURE_CLIENT_SECRET", "hush-hush"),
+        ("AZURE_AUTHORITY_HOST", login.as_str()),
+    ];
+    let pool = ClientPool::new(Login { sources: variables(&set).with_http(server.http.clone()), ..Login::default() });
+    let vault = pool.vault_for(&server.url).await.unwrap();
+    let target = Target::latest(Kind::Secret, ObjectName::parse("s").unwrap());
+    let start = std::time::Instant::now();
+    let error = vault.get(&Cx::system(Time::from_seconds(1)), &target).await.unwrap_err();
+    assert_eq!(error.kind, strongroom_wire::ErrorKind::Unavailable, "{}", error.message);
+    assert!(error.message.contains("no token") && start.elapsed().as_secs() < 20, "{}", error.message);
+    assert!(!error.message.contains("hush"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_uri_without_a_credential_is_the_processs_one_client() {
+    let open = async |uri: &str| strongroom_backends::open::open(uri).await.unwrap();
+    let address = |vault: &Arc<dyn strongroom_store::Vault>| Arc::as_ptr(vault).addr();
+    let first = open("azure:https://opened.vault.localhost").await;
+    assert_eq!(address(&first), address(&open("https://opened.vault.localhost/").await));
+    assert_ne!(address(&first), address(&open("azure:https://other.vault.localhost").await));
+    let Err(wrong) = strongroom_backends::open::open("azure:http://opened.vault.localhost").await else { panic!() };
+    assert!(wrong.to_string().contains("https"), "{wrong}");
+}

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use strongroom_auth::{
-    Application, ClientCertificate, ClientSecret, FederatedCredential, RoleAssignment, Scope, federation, find_role,
-};
+use strongroom_auth::{Application, ClientCertificate, RoleAssignment, Scope, find_role};
 use strongroom_store::sealing::{SealKey, Sealed};
 use strongroom_store::{Records, Time};
 use strongroom_wire::attributes::Recovery;
@@ -14,12 +12,10 @@ use strongroom_wire::ids::VaultName;
 use strongroom_wire::sensitive::expose;
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
+use super::applications;
 use super::config_stores::{self, StoreCommand};
 use super::identities::{self, IdentityCommand};
 use crate::app::App;
-
-/// A client secret lives for two years unless told otherwise, as in Entra.
-const SECRET_LIFETIME: i64 = 2 * 365 * 86_400;
 
 /// What can be asked of an installation.
 #[derive(Debug, Serialize, Deserialize)]
@@ -195,15 +191,15 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
                 Err(Error::bad_parameter(format!("There is no role assignment {id}; `strongroom role list` shows all")))
             }
         }
-        Command::ApplicationCreate { name, with_secret } => application_create(app, name, with_secret, now).await,
+        Command::ApplicationCreate { name, with_secret } => applications::create(app, name, with_secret, now).await,
         Command::ApplicationAddSecret { application } => {
-            let mut application = find_application(app, &application)?;
-            let secret = add_secret(&mut application, now)?;
+            let mut application = applications::find(app, &application)?;
+            let secret = applications::add_secret(&mut application, now)?;
             app.directory.put_application(&application).await?;
-            Ok(show_application(&application, Some(&secret)))
+            Ok(applications::show(&application, Some(&secret)))
         }
         Command::ApplicationRemoveCredential { application, key_id } => {
-            let mut application = find_application(app, &application)?;
+            let mut application = applications::find(app, &application)?;
             let count = |application: &Application| {
                 let Application { secrets, certificates, federated, .. } = application;
                 secrets.len().saturating_add(certificates.len()).saturating_add(federated.len())
@@ -216,24 +212,24 @@ pub async fn execute(admin: &Admin, command: Command) -> Result<Value, Error> {
                 return Err(Error::bad_parameter(format!("The application has no credential {key_id}")));
             }
             app.directory.put_application(&application).await?;
-            Ok(show_application(&application, None))
+            Ok(applications::show(&application, None))
         }
         Command::ApplicationAddCertificate { application, pem } => {
-            let mut application = find_application(app, &application)?;
+            let mut application = applications::find(app, &application)?;
             let certificate = ClientCertificate::from_pem(&pem);
             application.certificates.push(certificate.map_err(|fault| Error::bad_parameter(fault.to_string()))?);
             app.directory.put_application(&application).await?;
-            Ok(show_application(&application, None))
+            Ok(applications::show(&application, None))
         }
         Command::ApplicationAddFederated { application, issuer, subject, audience } => {
-            let mut application = find_application(app, &application)?;
-            add_federated(&mut application, (&issuer, &subject, &audience))?;
+            let mut application = applications::find(app, &application)?;
+            applications::add_federated(&mut application, (&issuer, &subject, &audience))?;
             app.directory.put_application(&application).await?;
-            Ok(show_application(&application, None))
+            Ok(applications::show(&application, None))
         }
         Command::ApplicationList => {
             let all = app.directory.applications();
-            Ok(json!(all.iter().map(|application| show_application(application, None)).collect::<Vec<_>>()))
+            Ok(json!(all.iter().map(|application| applications::show(application, None)).collect::<Vec<_>>()))
         }
         Command::SealRotateRoot { new_seal } => {
             let new_seal = new_seal.map(seal_key).transpose()?;
@@ -270,7 +266,7 @@ async fn role_assign(app: &App, role: &str, principal: &str, scope: &str, now: T
         Error::bad_parameter(format!("There is no role {role:?}; the built-in roles are: {}", names.join(", ")))
     })?;
     let identity = identities::find(app, principal);
-    let principal_id = match find_application(app, principal) {
+    let principal_id = match applications::find(app, principal) {
         Ok(application) => application.object_id,
         Err(_) if let Ok(identity) = identity => identity.object_id,
         Err(_) if uuid::Uuid::parse_str(principal).is_ok() => principal.to_ascii_lowercase(),
@@ -314,92 +310,6 @@ fn show_assignment(assignment: &RoleAssignment) -> Value {
     })
 }
 
-async fn application_create(app: &App, name: String, with_secret: bool, now: Time) -> Result<Value, Error> {
-    if identities::find(app, &name).is_ok() {
-        return Err(Error::new(ErrorKind::Conflict, format!("There is an identity named {name:?} already")));
-    }
-    if app.directory.applications().iter().any(|other| other.display_name == name) {
-        return Err(Error::new(ErrorKind::Conflict, format!("There is an application named {name:?} already")));
-    }
-    let mut application = Application {
-        app_id: crate::new_id(),
-        object_id: crate::new_id(),
-        display_name: name,
-        secrets: Vec::new(),
-        certificates: Vec::new(),
-        federated: Vec::new(),
-    };
-    let secret = if with_secret { Some(add_secret(&mut application, now)?) } else { None };
-    app.directory.put_application(&application).await?;
-    Ok(show_application(&application, secret.as_ref()))
-}
-
-/// Adds a new client secret to an application, and returns it.
-///
-/// # Errors
-/// `Internal` when there is no randomness or memory for the hash.
-pub fn add_secret(application: &mut Application, now: Time) -> Result<Sensitive<String>, Error> {
-    let now = now.seconds();
-    let made = ClientSecret::generate(crate::new_id(), now, now.saturating_add(SECRET_LIFETIME));
-    let (kept, secret) = made.map_err(operator_error)?;
-    application.secrets.push(kept);
-    Ok(secret)
-}
-
-/// Adds a federated credential; the same again changes nothing.
-///
-/// # Errors
-/// `BadParameter`, which says what cannot be used.
-pub fn add_federated(
-    application: &mut Application,
-    (issuer, subject, audience): (&str, &str, &str),
-) -> Result<(), Error> {
-    let made = FederatedCredential::new(crate::new_id(), issuer, subject, audience);
-    let made = made.map_err(|fault| Error::bad_parameter(fault.to_string()))?;
-    let same = |known: &FederatedCredential| {
-        (&known.issuer, &known.subject, &known.audience) == (&made.issuer, &made.subject, &made.audience)
-    };
-    if application.federated.iter().any(same) {
-        return Ok(());
-    }
-    if application.federated.len() >= federation::MOST {
-        return Err(Error::bad_parameter(format!(
-            "an application has at most {} federated credentials",
-            federation::MOST
-        )));
-    }
-    application.federated.push(made);
-    Ok(())
-}
-
-fn show_application(application: &Application, secret: Option<&Sensitive<String>>) -> Value {
-    let mut shown = json!({
-        "name": application.display_name,
-        "client_id": application.app_id,
-        "object_id": application.object_id,
-        "secrets": application.secrets.iter().map(|secret| json!({
-            "key_id": secret.key_id, "hint": secret.hint, "expires": secret.end,
-        })).collect::<Vec<_>>(),
-        "certificates": application.certificates.iter().map(|certificate| json!({
-            "key_id": certificate.key_id, "expires": certificate.end,
-        })).collect::<Vec<_>>(),
-        "federated": application.federated,
-    });
-    if let (Some(secret), Some(members)) = (secret, shown.as_object_mut()) {
-        members.insert("client_secret".to_owned(), json!(secret.expose()));
-    }
-    shown
-}
-
-fn find_application(app: &App, which: &str) -> Result<Application, Error> {
-    let all = app.directory.applications();
-    let found = all
-        .iter()
-        .find(|application| application.app_id.eq_ignore_ascii_case(which) || application.display_name == which);
-    let found = found.ok_or_else(|| Error::bad_parameter(format!("There is no application {which:?}")))?;
-    Ok(Application::clone(found))
-}
-
 fn seal_key(new: NewSeal) -> Result<SealKey, Error> {
     match new {
         NewSeal::Passphrase { passphrase } => Ok(SealKey::passphrase(passphrase.expose())),
@@ -415,6 +325,6 @@ fn sealed(admin: &Admin) -> Result<&Sealed<Arc<dyn Records>>, Error> {
     admin.sealed.as_deref().ok_or_else(|| Error::bad_parameter("This store is not sealed"))
 }
 
-fn operator_error(fault: impl std::fmt::Display) -> Error {
+pub(super) fn operator_error(fault: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Internal, fault.to_string())
 }

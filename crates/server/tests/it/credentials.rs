@@ -152,3 +152,41 @@ async fn the_chain_looks_once_however_many_wait_and_then_stays() {
     }
     assert_eq!((tokens.load(Ordering::SeqCst), chain.trace().len()), (32, 1));
 }
+
+/// The connections of this process to a local port, as the kernel counts them.
+fn connections_to(port: u16) -> usize {
+    let established = |line: &&str| {
+        let mut cells = line.split_whitespace().skip(2);
+        let remote = cells.next().unwrap_or_default();
+        remote.ends_with(&format!(":{port:04X}")) && cells.next() == Some("01")
+    };
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap_or_default().lines().filter(established).count())
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_reads_at_once_from_cold_share_a_few_connections() {
+    let world = World::new().await;
+    let config =
+        CredentialConfig { client_secret: Some(world.principal.client_secret.clone().into()), ..world.config() };
+    let login = Login { config: Some(config), sources: world.sources(&[]), ..Login::default() };
+    let pool = Arc::new(ClientPool::new(login));
+    let (url, now) = (world.server.vault_url("dev"), world.server.now());
+    let before = connections_to(world.server.port);
+    let reads = (0..500).map(|_| {
+        let (pool, url) = (Arc::clone(&pool), url.clone());
+        tokio::spawn(async move {
+            let vault = pool.vault_for(&url).await.unwrap();
+            let cx = Cx::system(Time::from_seconds(now));
+            vault.list(&cx, &Listing::Live(Kind::Secret), 5, None).await.map(drop).unwrap();
+        })
+    });
+    for read in reads.collect::<Vec<_>>() {
+        read.await.unwrap();
+    }
+    let made = connections_to(world.server.port) - before;
+    println!("500 reads at once: {made} connections");
+    assert!(made <= 4, "{made}");
+}

@@ -61,7 +61,7 @@ fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Outcome {
     if line.is_empty() {
         let output = child.wait_with_output().map_err(|fault| fault.to_string())?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(said.trim().trim_start_matches("strongroom: ").to_owned());
+        return Err(said.trim().trim_start_matches("strongroom: ").to_owned().into());
     }
     println!("{}\nSSH_AGENT_PID={}; export SSH_AGENT_PID;", line.trim_end(), child.id());
     Ok(ExitCode::SUCCESS)

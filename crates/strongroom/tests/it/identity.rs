@@ -266,3 +266,70 @@ async fn the_chain_names_every_step_and_its_remedy() {
     assert!(places.is_sorted(), "{said}");
     println!("{said}");
 }
+
+/// The binary with the proxy's trust and way, and this folder first on the PATH.
+fn with_programs(world: &World, programs: &Path) -> Command {
+    let known = variables(&world.data().join("strongroom-proxy.env"));
+    let mut command = strongroom();
+    command.args(["run", "--env-from", "https://dev.vault.azure.net", "--", "printenv", "GREETING"]);
+    command.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+    for name in ["SSL_CERT_FILE", "HTTPS_PROXY"] {
+        command.env(name, &known[name]);
+    }
+    command
+}
+
+/// What `az account get-access-token` prints is what the client goes by.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_the_azure_cli_is_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new().await;
+    let token = world.dev.client().await.token.to_string();
+    let az = world.folder.path().join("az");
+    let answer = format!(r#"{{"accessToken": "{token}", "expires_on": 4000000000, "tokenType": "Bearer"}}"#);
+    std::fs::write(&az, format!("#!/bin/sh\necho '{answer}'\n")).unwrap();
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let output = with_programs(&world, world.folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\n", "{}", stderr(&output));
+}
+
+/// With the real Azure CLI, where it is installed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_azure_cli_that_is_logged_out_is_named_with_its_remedy() {
+    if !Command::new("az").arg("version").output().is_ok_and(|output| output.status.success()) {
+        strongroom_store::conformance::skipped("the Azure CLI, logged out", "az is not installed");
+        return;
+    }
+    let world = World::new().await;
+    let mut command = with_programs(&world, world.folder.path());
+    let output = command.env("AZURE_CONFIG_DIR", world.folder.path().join("azure")).output().unwrap();
+    assert_refusal(&output, &["Azure CLI: az is not logged in; to use it, run `az login`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_production_server_gives_tokens_to_its_identities() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = crate::production::Site::new(folder.path(), "");
+    site.init();
+    // Made without a server, on the store itself.
+    site.run(&["identity", "create", "worker"]);
+    let _server = site.serve();
+    let roles =
+        ["role", "assign", "--role", "Key Vault Secrets User", "--principal", "worker", "--scope", "production"];
+    site.run(&roles);
+    let shop = site.client().await;
+    shop.set_secret("greeting", "hello").await;
+    let script = format!(
+        "curl -sS --noproxy '*' -H \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" \
+         \"$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.rooms.test:{}\"",
+        site.port
+    );
+    let mut words = site.arguments(&["identity", "run", "worker"]);
+    words.extend(["--", "sh", "-c", &script]);
+    let answer: Value = serde_json::from_str(&succeed(&words)).unwrap();
+    let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    let worker = crate::client::Client { token: std::sync::Arc::new(token), ..shop };
+    assert_eq!(worker.secret("greeting").await.as_deref(), Some("hello"));
+    let body = serde_json::json!({ "value": "x" });
+    assert_eq!(worker.call(reqwest::Method::PUT, "/secrets/greeting", body).await.0, 403, "it may read, and no more");
+}
