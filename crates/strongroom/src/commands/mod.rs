@@ -217,6 +217,7 @@ impl Target {
             vaults_on_demand: true,
             outside_issuers: Vec::new(),
             backup_key: None,
+            key_provider: None,
         }
     }
 }

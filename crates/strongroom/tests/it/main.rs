@@ -20,6 +20,7 @@ mod crash;
 mod dev;
 mod failures;
 mod hostile;
+mod hsm;
 mod process;
 mod production;
 mod run;
