@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strongroom_backends::open::{OpenOptions, VaultUri};
+use strongroom_backends::pkcs11;
 use strongroom_backends::sqlite::SqliteRecords;
 use strongroom_crypto::AeadKey;
 use strongroom_server::app::{App, LARGE_BODIES};
@@ -16,6 +18,7 @@ use strongroom_server::identity::ProvenSecrets;
 use strongroom_server::outside::{OutsideIssuerConfig, OutsideIssuers};
 use strongroom_server::vaults::Vaults;
 use strongroom_store::pool::Pool;
+use strongroom_store::records::RecordKey;
 use strongroom_store::sealing::{SealError, SealKey, Sealed, initialise};
 use strongroom_store::{Installation, KeyProvider, Records, SoftwareProvider};
 use strongroom_wire::Sensitive;
@@ -96,7 +99,21 @@ pub(crate) struct Settings {
     pub(crate) outside_issuers: Vec<OutsideIssuerConfig>,
     /// Shared with other installations, when configured; otherwise one is made and kept.
     pub(crate) backup_key: Option<Sensitive<[u8; 32]>>,
+    /// The `pkcs11:` URI of the token that keeps the keys; without it they are kept in software.
+    pub(crate) key_provider: Option<Sensitive<String>>,
 }
+
+/// The key that seals backup blobs lies here.
+const BACKUP_KEY: &str = "$sys/backup-key";
+
+/// Who keeps the keys of an installation: nobody else can use them.
+#[derive(Serialize, Deserialize)]
+struct KeysKeptBy {
+    place: String,
+}
+
+/// Installations from before this was recorded, and all without a token.
+const IN_SOFTWARE: &str = "software";
 
 /// The key that seals backup blobs, as it lies (sealed) in the store.
 #[derive(Serialize, Deserialize)]
@@ -109,14 +126,13 @@ struct StoredBackupKey {
 pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<App>, String> {
     let records = store.records();
     let now = settings.clock.now();
+    let provider = key_provider(&records, settings.key_provider.as_ref()).await?;
     // A key that is configured later does not make the backups of before unreadable.
     let own = stored_backup_key(&records).await?;
     let (backup_key, earlier) = match &settings.backup_key {
         Some(key) => (AeadKey::from_bytes(key.expose()).map_err(|fault| fault.to_string())?, Some(own)),
         None => (own, None),
     };
-    let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
-    let provider: Arc<dyn KeyProvider> = Arc::new(provider);
     let stores = ConfigStores::new(Arc::clone(&records), settings.vaults_on_demand);
     let installation = Installation::with(Arc::clone(&records), provider, backup_key, earlier, None);
     let directory = Directory::open(records, settings.site, now).await.map_err(|error| error.message)?;
@@ -142,10 +158,45 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
     }))
 }
 
+/// The custodian of the keys, as configured; refused when the keys that there are lie elsewhere.
+async fn key_provider(
+    records: &Arc<dyn Records>,
+    uri: Option<&Sensitive<String>>,
+) -> Result<Arc<dyn KeyProvider>, String> {
+    let (provider, place): (Arc<dyn KeyProvider>, String) = match uri {
+        None => {
+            let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
+            (Arc::new(provider), IN_SOFTWARE.to_owned())
+        }
+        Some(uri) => {
+            let wrong = |fault| format!("keys.provider: {fault}");
+            let uri = VaultUri::parse(uri.expose()).map_err(wrong)?;
+            if uri.scheme() != "pkcs11" || uri.get("x-records").is_some() || uri.get("vault").is_some() {
+                return Err("keys.provider: takes the pkcs11: URI of a token, without x-records and vault".to_owned());
+            }
+            let provider = pkcs11::provider(&uri, &OpenOptions::default()).await.map_err(wrong)?;
+            let place = format!("the token with the serial number {:?}", provider.token_serial());
+            (Arc::new(provider), place)
+        }
+    };
+    let read = records.read(&RecordKey::new(BACKUP_KEY)).await;
+    let used = read.map_err(|fault| fault.to_string())?.is_some();
+    let first = KeysKeptBy { place: if used { IN_SOFTWARE.to_owned() } else { place.clone() } };
+    let kept = first_or_stored(records, "$sys/keys-kept-by", first).await.map_err(|error| error.message)?;
+    if kept.place == place {
+        return Ok(provider);
+    }
+    Err(format!(
+        "this installation keeps its keys in {}; it cannot use those in {place}: set keys.provider back, or make a new \
+         installation for the other place",
+        kept.place
+    ))
+}
+
 async fn stored_backup_key(records: &Arc<dyn Records>) -> Result<AeadKey, String> {
     let fresh = AeadKey::generate().map_err(|fault| fault.to_string())?;
     let fresh = StoredBackupKey { key: Sensitive::new(Base64Url(fresh.expose().to_vec())) };
-    let stored = first_or_stored(records, "$sys/backup-key", fresh).await.map_err(|error| error.message)?;
+    let stored = first_or_stored(records, BACKUP_KEY, fresh).await.map_err(|error| error.message)?;
     let bytes: Result<[u8; 32], _> = stored.key.expose().0.as_slice().try_into();
     let bytes = zeroize::Zeroizing::new(bytes.map_err(|_wrong_length| "the stored backup key is damaged")?);
     AeadKey::from_bytes(&bytes).map_err(|fault| fault.to_string())

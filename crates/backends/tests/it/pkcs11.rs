@@ -333,7 +333,8 @@ fn it_works_without_a_network() {
 #[ignore = "a measurement"]
 fn rates() {
     in_own_process("pkcs11::rates", async |bench| {
-        const SIGNATURES: u32 = 2000;
+        const SIGNATURES: u32 = 400;
+        const ROUNDS: u32 = 10;
         let place = Arc::new(bench.open().await);
         let module = raw_module();
         let session = raw_session(&module);
@@ -346,31 +347,35 @@ fn rates() {
             let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::KeyType(kind)];
             let key = session.find_objects(&template).unwrap()[0];
             let per_second = |since: Instant| f64::from(SIGNATURES) / since.elapsed().as_secs_f64();
-            let since = Instant::now();
-            for _ in 0..SIGNATURES {
-                session.sign(&mechanism, key, &input).unwrap();
-            }
-            let raw = per_second(since);
-            let since = Instant::now();
-            for _ in 0..SIGNATURES {
-                place.sign(called, algorithm, &[1; 32]).await.unwrap();
-            }
-            let one = per_second(since);
-            let since = Instant::now();
-            let tasks: Vec<_> = (0..8)
-                .map(|_| {
-                    let place = Arc::clone(&place);
-                    tokio::spawn(async move {
-                        for _ in 0..SIGNATURES / 8 {
-                            place.sign(called, algorithm, &[1; 32]).await.unwrap();
-                        }
+            // By turns, and the best of each: other work on the machine slows all of them.
+            let (mut raw, mut one, mut eight) = (0f64, 0f64, 0f64);
+            for _ in 0..ROUNDS {
+                let since = Instant::now();
+                for _ in 0..SIGNATURES {
+                    session.sign(&mechanism, key, &input).unwrap();
+                }
+                raw = raw.max(per_second(since));
+                let since = Instant::now();
+                for _ in 0..SIGNATURES {
+                    place.sign(called, algorithm, &[1; 32]).await.unwrap();
+                }
+                one = one.max(per_second(since));
+                let since = Instant::now();
+                let tasks: Vec<_> = (0..8)
+                    .map(|_| {
+                        let place = Arc::clone(&place);
+                        tokio::spawn(async move {
+                            for _ in 0..SIGNATURES / 8 {
+                                place.sign(called, algorithm, &[1; 32]).await.unwrap();
+                            }
+                        })
                     })
-                })
-                .collect();
-            for task in tasks {
-                task.await.unwrap();
+                    .collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+                eight = eight.max(per_second(since));
             }
-            let eight = per_second(since);
             println!(
                 "{algorithm}: raw session {raw:.0}/s; through the vault, one task {one:.0}/s ({:.2}), eight tasks \
                  {eight:.0}/s ({:.2})",

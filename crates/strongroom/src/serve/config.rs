@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) seal: Seal,
     #[serde(default)]
+    pub(crate) keys: Option<Keys>,
+    #[serde(default)]
     pub(crate) tenant: Option<Tenant>,
     #[serde(default)]
     pub(crate) vault: Vec<Vault>,
@@ -70,6 +72,14 @@ pub(crate) enum Seal {
     Passphrase { file: PathBuf },
     /// 32 random bytes in a file.
     File { file: PathBuf },
+}
+
+/// Who keeps the keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    /// A `pkcs11:` URI. People put PINs there.
+    pub(crate) provider: Sensitive<String>,
 }
 
 /// Ids of a new installation.

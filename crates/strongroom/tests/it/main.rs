@@ -25,6 +25,7 @@ mod identity;
 mod jobs;
 mod key_cli;
 mod practice;
+mod hsm;
 mod process;
 mod production;
 mod run;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -122,7 +123,11 @@ impl Site {
 
     /// Starts the server and waits until it is ready.
     pub(crate) fn serve(&self) -> Running {
-        let mut command = strongroom();
+        self.serve_by(strongroom())
+    }
+
+    /// The same, with an environment of its own.
+    pub(crate) fn serve_by(&self, mut command: Command) -> Running {
         command.args(["serve", "--config", text(&self.config)]);
         let mut server = Running::start_quiet(command, &self.path("log"));
         until("the server is ready", || {
