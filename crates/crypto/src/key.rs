@@ -34,10 +34,12 @@ impl fmt::Display for KeySpec {
 }
 
 impl KeySpec {
+    /// Can a key like this sign `digest` by `algorithm`?
+    ///
     /// # Errors
     /// `AlgorithmMismatch` unless `algorithm` is one for this key, `InvalidInput` unless the digest
     /// is as long as it has to be.
-    fn check_signature(self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<(), CryptoError> {
+    pub fn check_signature(self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<(), CryptoError> {
         match (self, algorithm.curve()) {
             (Self::Rsa { .. }, None) => {}
             (Self::Ec(own), Some(curve)) if own == curve => {}
@@ -61,7 +63,9 @@ impl KeySpec {
         Ok(())
     }
 
-    fn no_encryption(self, algorithm: EncryptionAlgorithm) -> CryptoError {
+    /// The refusal of an elliptic curve's key, which encrypts nothing.
+    #[must_use]
+    pub fn no_encryption(self, algorithm: EncryptionAlgorithm) -> CryptoError {
         CryptoError::AlgorithmMismatch(format!("{algorithm} needs an RSA key; this key is {self}"))
     }
 }

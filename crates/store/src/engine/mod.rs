@@ -184,7 +184,7 @@ fn provider_error(fault: ProviderError) -> Error {
         ProviderError::Busy => Error::new(ErrorKind::Throttled, fault.to_string()),
         ProviderError::Unavailable(_) => {
             tracing::error!(%fault, "the key provider did not answer");
-            Error::new(ErrorKind::Unavailable, "The key provider is not available; try again")
+            Error::new(ErrorKind::Unavailable, fault.to_string())
         }
         ProviderError::Internal(_) => internal("the key provider failed", &fault),
     }

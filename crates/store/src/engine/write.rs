@@ -44,7 +44,10 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     }
 
     fn check_new_key(&self, hardware: bool, key_ops: Option<&[KeyOp]>, with: &NewAttributes) -> Result<(), Error> {
-        if hardware != self.shared.provider.is_hardware() {
+        if !hardware && self.shared.provider.is_hardware() {
+            return Err(Error::bad_parameter("This vault keeps its keys in an HSM: use kty RSA-HSM or EC-HSM"));
+        }
+        if hardware && !self.shared.provider.is_hardware() {
             return Err(Error::bad_parameter(
                 "This vault has no HSM, so it keeps keys in software: use kty RSA or EC. For RSA-HSM and EC-HSM an \
                  HSM has to be configured for the vault (a key provider such as PKCS#11 in the server's configuration)",

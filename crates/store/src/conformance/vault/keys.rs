@@ -9,7 +9,7 @@ use strongroom_wire::ids::Kind;
 use strongroom_wire::jwk::{ImportJwk, PublicJwk};
 use strongroom_wire::rotation::{Duration, RotateWhen, RotationPolicy};
 
-use super::{EC, Harness, RSA, exact, key, latest, refused};
+use super::{EC, Harness, RSA, exact, latest, refused};
 use crate::provider::{Operation, Output};
 use crate::vault::{Body, Change, Listing, NewAttributes, NewVersion, Object};
 
@@ -40,17 +40,13 @@ fn ops(object: &Object) -> &[KeyOp] {
     }
 }
 
-fn import(jwk: ImportJwk) -> NewVersion {
-    NewVersion::ImportedKey { jwk, hardware: false, key_ops: None, with: NewAttributes::default() }
-}
-
 pub(super) async fn offers_are_honest(harness: &Harness) {
     let offered = harness.vault.offers().keys;
     let all = [2048, 3072, 4096].map(|bits| KeySpec::Rsa { bits });
     let curves = Curve::ALL.iter().map(|curve| KeySpec::Ec(*curve));
     let strange = [KeySpec::Rsa { bits: 1024 }, KeySpec::Rsa { bits: 2047 }];
     for spec in all.into_iter().chain(curves).chain(strange) {
-        let made = harness.vault.put(&harness.cx(), &harness.name("offer"), key(spec)).await;
+        let made = harness.vault.put(&harness.cx(), &harness.name("offer"), harness.new_key(spec)).await;
         if !offered.contains(&spec) {
             refused(made, ErrorKind::BadParameter);
             continue;
@@ -66,10 +62,9 @@ pub(super) async fn offers_are_honest(harness: &Harness) {
             (other, spec) => panic!("{spec:?} became {other:?}"),
         }
     }
-    if !harness.vault.offers().hardware_keys {
-        let in_hardware = NewVersion::Key { spec: EC, hardware: true, key_ops: None, with: NewAttributes::default() };
-        refused(harness.vault.put(&harness.cx(), &harness.name("offer"), in_hardware).await, ErrorKind::BadParameter);
-    }
+    let hardware = !harness.hardware();
+    let elsewhere = NewVersion::Key { spec: EC, hardware, key_ops: None, with: NewAttributes::default() };
+    refused(harness.vault.put(&harness.cx(), &harness.name("offer"), elsewhere).await, ErrorKind::BadParameter);
 }
 
 pub(super) async fn defaults_and_lists(harness: &Harness) {
@@ -87,7 +82,7 @@ pub(super) async fn defaults_and_lists(harness: &Harness) {
 pub(super) async fn imported_keys_are_used(harness: &Harness) {
     let name = harness.name("imported");
     let own = PrivateKey::from_jwk(&ec_jwk()).unwrap();
-    let made = harness.vault.put(&harness.cx(), &name, import(ec_jwk())).await.unwrap();
+    let made = harness.vault.put(&harness.cx(), &name, harness.import(ec_jwk())).await.unwrap();
     assert_eq!(public(&made), &own.public().to_jwk());
     let digest = sha256(b"imported");
     let operation = Operation::Sign(SignatureAlgorithm::ES256, digest.to_vec());
@@ -117,7 +112,7 @@ pub(super) async fn bad_imports_are_refused(harness: &Harness) {
     ];
     for jwk in bad {
         let name = harness.name("bad-import");
-        refused(harness.vault.put(&harness.cx(), &name, import(jwk)).await, ErrorKind::BadParameter);
+        refused(harness.vault.put(&harness.cx(), &name, harness.import(jwk)).await, ErrorKind::BadParameter);
         refused(harness.vault.get(&harness.cx(), &latest(KEY, &name)).await, ErrorKind::NotFound(KEY));
     }
 }
@@ -145,8 +140,8 @@ pub(super) async fn rotation_keeps_everything_but_the_material(harness: &Harness
         attributes: AttributesChange::default(),
         tags: Some(Tags::from([("a".to_owned(), "b".to_owned())])),
     };
-    let new =
-        NewVersion::Key { spec: KeySpec::Ec(Curve::P384), hardware: false, key_ops: Some(vec![KeyOp::Sign]), with };
+    let (spec, hardware) = (KeySpec::Ec(Curve::P384), harness.hardware());
+    let new = NewVersion::Key { spec, hardware, key_ops: Some(vec![KeyOp::Sign]), with };
     let first = harness.vault.put(&cx, &name, new).await.unwrap();
     let policy = RotationPolicy { expiry_time: Some(Duration::parse("P2Y").unwrap()), ..RotationPolicy::default() };
     harness.vault.set_rotation_policy(&cx, &name, policy).await.unwrap();

@@ -3,18 +3,18 @@
 use strongroom_wire::ErrorKind;
 use strongroom_wire::ids::{Kind, ObjectName, Version};
 
-use super::{EC, Harness, exact, key, latest, refused, secret, value};
+use super::{EC, Harness, exact, latest, refused, secret, value};
 use crate::vault::{Change, Listing, NewVersion, Object, Target};
 
-fn new(kind: Kind) -> NewVersion {
+fn new(harness: &Harness, kind: Kind) -> NewVersion {
     match kind {
         Kind::Secret => secret("1"),
-        Kind::Key => key(EC),
+        Kind::Key => harness.new_key(EC),
     }
 }
 
 async fn make(harness: &Harness, kind: Kind, name: &ObjectName) -> Object {
-    harness.vault.put(&harness.cx(), name, new(kind)).await.unwrap()
+    harness.vault.put(&harness.cx(), name, new(harness, kind)).await.unwrap()
 }
 
 pub(super) async fn what_is_not_there_is_not_found(harness: &Harness) {
@@ -55,7 +55,7 @@ pub(super) async fn delete_hides_and_blocks_the_name(harness: &Harness) {
         assert_eq!(deletion.scheduled_purge - deletion.deleted, kept);
         refused(harness.vault.get(&cx, &latest(kind, &name)).await, ErrorKind::NotFound(kind));
         refused(harness.vault.delete(&cx, kind, &name).await, ErrorKind::NotFound(kind));
-        refused(harness.vault.put(&cx, &name, new(kind)).await, ErrorKind::DeletedButRecoverable);
+        refused(harness.vault.put(&cx, &name, new(harness, kind)).await, ErrorKind::DeletedButRecoverable);
         let shown = harness.vault.get_deleted(&cx, kind, &name).await.unwrap();
         assert_eq!((shown.deletion, shown.version), (Some(deletion), made.version));
         let is_it = |object: &Object| object.name == name;

@@ -22,6 +22,7 @@ use strongroom_crypto::KeySpec;
 use strongroom_wire::algorithms::{Curve, KeyOp};
 use strongroom_wire::attributes::AttributesChange;
 use strongroom_wire::ids::{Kind, ObjectName};
+use strongroom_wire::jwk::ImportJwk;
 use strongroom_wire::{Error, ErrorKind, Sensitive};
 
 use crate::cx::{Cx, Time};
@@ -58,7 +59,25 @@ impl Harness {
     }
 
     async fn key(&self, name: &ObjectName, spec: KeySpec) -> Object {
-        self.vault.put(&self.cx(), name, key(spec)).await.unwrap()
+        self.vault.put(&self.cx(), name, self.new_key(spec)).await.unwrap()
+    }
+
+    /// Does the vault keep its keys in hardware? It keeps them nowhere else then.
+    fn hardware(&self) -> bool {
+        self.vault.offers().hardware_keys
+    }
+
+    fn new_key(&self, spec: KeySpec) -> NewVersion {
+        self.key_with(spec, None, AttributesChange::default())
+    }
+
+    fn key_with(&self, spec: KeySpec, key_ops: Option<Vec<KeyOp>>, attributes: AttributesChange) -> NewVersion {
+        let with = NewAttributes { attributes, tags: None };
+        NewVersion::Key { spec, hardware: self.hardware(), key_ops, with }
+    }
+
+    fn import(&self, jwk: ImportJwk) -> NewVersion {
+        NewVersion::ImportedKey { jwk, hardware: self.hardware(), key_ops: None, with: NewAttributes::default() }
     }
 
     /// All pages of a list.
@@ -111,14 +130,6 @@ pub async fn all(harness: &Harness) {
 
 fn secret(value: &str) -> NewVersion {
     NewVersion::Secret { value: Sensitive::new(value.to_owned()), content_type: None, with: NewAttributes::default() }
-}
-
-fn key(spec: KeySpec) -> NewVersion {
-    key_with(spec, None, AttributesChange::default())
-}
-
-fn key_with(spec: KeySpec, key_ops: Option<Vec<KeyOp>>, attributes: AttributesChange) -> NewVersion {
-    NewVersion::Key { spec, hardware: false, key_ops, with: NewAttributes { attributes, tags: None } }
 }
 
 const EC: KeySpec = KeySpec::Ec(Curve::P256);
