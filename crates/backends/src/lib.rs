@@ -8,6 +8,8 @@ pub mod azure;
 pub mod open;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "tpm2")]
+pub mod tpm2;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRecords;

@@ -3,6 +3,7 @@
 //! | URI | what it is |
 //! |---|---|
 //! | `memory:` | in this process, gone with it |
+//! | `tpm2:` | keys with a TPM 2.0, the rest in a folder that the TPM opens |
 //! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
 //!
 //! All but `azure:` take `vault=NAME` in their query: several vaults can lie in one place.
@@ -21,7 +22,7 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str = "a vault's URI begins with memory:, azure: or https:";
+const KNOWN: &str = "a vault's URI begins with memory:, tpm2:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";
@@ -112,6 +113,10 @@ pub async fn open_embedded(uri: &VaultUri, _options: &OpenOptions) -> Result<Emb
             uri.only(&["vault"])?;
             Embedded::in_memory().await
         }
+        #[cfg(feature = "tpm2")]
+        "tpm2" => crate::tpm2::open(uri).await,
+        #[cfg(not(feature = "tpm2"))]
+        "tpm2" => Err(OpenError::NotBuilt("tpm2")),
         _ => Err(OpenError::uri(KNOWN)),
     }
 }

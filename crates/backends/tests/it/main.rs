@@ -15,4 +15,8 @@ mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;
 mod sqlite_device;
+#[cfg(feature = "tpm2")]
+mod tpm2;
+#[cfg(feature = "tpm2")]
+mod tpm2_bench;
 mod vault_suite;
