@@ -60,7 +60,11 @@ impl Tpm {
         match self.run(command) {
             Ok(_) => Ok(true),
             // Whatever it dislikes about them, except that it is busy or broken.
-            Err(Fault::Answer(code)) if !code.full() && code != Code::COMMAND_CODE && !code.again() => Ok(false),
+            Err(Fault::Answer(code))
+                if !code.full() && !code.again() && ![Code::COMMAND_CODE, Code::FAILURE].contains(&code) =>
+            {
+                Ok(false)
+            }
             Err(fault) => Err(fault),
         }
     }

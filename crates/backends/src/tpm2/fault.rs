@@ -66,6 +66,7 @@ impl Code {
     pub(super) const INTEGRITY: Self = Self(0x09f);
     pub(super) const BAD_AUTH: Self = Self(0x0a2);
     pub(super) const INITIALIZE: Self = Self(0x100);
+    pub(super) const FAILURE: Self = Self(0x101);
     pub(super) const COMMAND_CODE: Self = Self(0x143);
     pub(super) const OBJECT_MEMORY: Self = Self(0x902);
     pub(super) const SESSION_MEMORY: Self = Self(0x903);
@@ -115,6 +116,7 @@ impl fmt::Display for Code {
                  owner-auth-file="
             }
             Self::INTEGRITY => "this was made by another TPM, or by this one before it was cleared",
+            Self::FAILURE => "the TPM failed its self-test: the machine has to be started again",
             Self::COMMAND_CODE => "the TPM does not know the command",
             code if code.full() => {
                 "the TPM has no free slot for keys or sessions: use /dev/tpmrm0, which has enough for everybody, or \
@@ -138,7 +140,7 @@ impl From<Fault> for ProviderError {
             Fault::Answer(code) if code == Code::LOCKOUT || code.full() || code.again() => {
                 Self::Unavailable(code.to_string())
             }
-            fault if fault.is(Code::INTEGRITY) => Self::Unavailable(fault.to_string()),
+            fault if fault.is(Code::INTEGRITY) || fault.is(Code::FAILURE) => Self::Unavailable(fault.to_string()),
             Fault::Gone(..) | Fault::Refused(_) => Self::Unavailable(fault.to_string()),
             Fault::Answer(_) | Fault::Malformed(_) | Fault::Other(_) => Self::Internal(fault.to_string()),
         }

@@ -56,3 +56,36 @@ fn pss(hash: fn(&[u8]) -> Vec<u8>, digest: &[u8], length: usize) -> Result<Vec<u
     }
     Ok([data.as_slice(), &hashed, &[0xbc]].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use strongroom_crypto::PrivateKey;
+
+    use super::*;
+
+    fn openssl(folder: &Path, arguments: &[&str]) {
+        let ran = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    #[test]
+    fn raw_rsa_over_it_is_a_signature() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        openssl(folder, &["genpkey", "-algorithm", "RSA", "-outform", "DER", "-out", "key"]);
+        let key = PrivateKey::from_pkcs8(&std::fs::read(folder.join("key")).unwrap()).unwrap();
+        for algorithm in SignatureAlgorithm::ALL.iter().copied().filter(|algorithm| algorithm.curve().is_none()) {
+            let digest = vec![7; algorithm.digest_len()];
+            std::fs::write(folder.join("in"), encode(algorithm, &digest, 256).unwrap()).unwrap();
+            let raw = ["pkeyutl", "-sign", "-inkey", "key", "-keyform", "DER", "-in", "in", "-out", "out"];
+            openssl(folder, &[&raw[..], &["-pkeyopt", "rsa_padding_mode:none"]].concat());
+            let signature = std::fs::read(folder.join("out")).unwrap();
+            assert!(key.public().verify(algorithm, &digest, &signature).unwrap(), "{algorithm}");
+            assert!(encode(algorithm, &digest, 40).is_err());
+        }
+        assert!(encode(SignatureAlgorithm::ES256, &[0; 32], 256).is_err());
+    }
+}

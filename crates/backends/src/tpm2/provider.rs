@@ -144,7 +144,13 @@ impl TpmKey {
             EncryptionAlgorithm::RsaOaep256 => &[alg::OAEP, alg::SHA256],
         };
         let blob = Arc::clone(&self.blob);
-        let opened = self.worker.run(move |tpm| tpm.rsa_decrypt(&blob, scheme, &ciphertext)).await;
+        let spec = self.public.spec();
+        let opened = self.worker.run(move |tpm| match tpm.rsa_decrypt(&blob, scheme, &ciphertext) {
+            // libtpms says so of a wrong padding; a TPM that has failed says so of everything.
+            Err(fault) if fault.is(Code::FAILURE) && tpm.takes(spec)? => Err(CryptoError::DecryptionFailed.into()),
+            done => done,
+        });
+        let opened = opened.await;
         opened.map_err(|fault| match fault {
             // Which of them is never told.
             fault if fault.is(Code::VALUE) || fault.is(Code::SIZE) => CryptoError::DecryptionFailed.into(),
@@ -237,5 +243,63 @@ impl LoadedKey for TpmKey {
 impl std::fmt::Debug for TpmKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TpmKey({})", self.public.spec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::super::link::Address;
+    use super::super::tpm::Settings;
+    use super::*;
+
+    struct Swtpm(Child);
+
+    impl Drop for Swtpm {
+        fn drop(&mut self) {
+            drop(self.0.kill());
+            drop(self.0.wait());
+        }
+    }
+
+    #[test]
+    fn a_tpm_that_pads_otherwise_signs_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, control) = (folder.path().join("tpm"), folder.path().join("control"));
+        let mut command = Command::new("swtpm");
+        command.args(["socket", "--tpm2", "--flags", "startup-clear,not-need-init"]);
+        command.args(["--server", &format!("type=unixio,path={}", socket.display())]);
+        command.args(["--ctrl", &format!("type=unixio,path={}", control.display())]);
+        command.args(["--tpmstate", &format!("dir={}", folder.path().display())]);
+        let Ok(child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+            strongroom_store::conformance::skipped("tpm2: raw RSA", "swtpm is not installed");
+            return;
+        };
+        let _swtpm = Swtpm(child);
+        let until = Instant::now() + Duration::from_secs(20);
+        while !control.exists() {
+            assert!(Instant::now() < until, "swtpm did not start");
+            std::thread::yield_now();
+        }
+        let settings = Settings { address: Address::Unix(socket), owner: Sensitive::new(Vec::new()), persistent: None };
+        let mut tpm = Tpm::new(settings);
+        let spec = KeySpec::Rsa { bits: 2048 };
+        let blob = tpm.create(&public::key(spec, None).unwrap()).unwrap().to_blob().unwrap();
+        let public = public::jwk(&Object::from_blob(&blob).unwrap().public).unwrap();
+        let public = PublicKey::from_jwk(&public).unwrap();
+        let all = SignatureAlgorithm::ALL.iter().copied().filter(|algorithm| algorithm.curve().is_none());
+        for algorithm in all {
+            let digest = vec![7; algorithm.digest_len()];
+            // As the TPM pads, and as we do.
+            sign(&mut tpm, &blob, &public, algorithm, &digest).unwrap();
+            assert!(tpm.raw_only.is_empty(), "swtpm takes salts as long as the digest");
+            tpm.raw_only.push(algorithm);
+            let signature = sign(&mut tpm, &blob, &public, algorithm, &digest).unwrap();
+            assert!(public.verify(algorithm, &digest, &signature).unwrap());
+            tpm.raw_only.clear();
+        }
+        tpm.close();
     }
 }

@@ -19,4 +19,6 @@ mod sqlite_device;
 mod tpm2;
 #[cfg(feature = "tpm2")]
 mod tpm2_bench;
+#[cfg(feature = "tpm2")]
+mod tpm2_state;
 mod vault_suite;

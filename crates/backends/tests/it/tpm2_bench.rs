@@ -13,27 +13,30 @@ use strongroom_store::conformance::skipped;
 use strongroom_store::provider::{Operation, Output};
 use strongroom_store::vault::{Body, NewAttributes, NewVersion, Object, Target, Vault};
 use strongroom_store::{Cx, Time};
-use strongroom_wire::algorithms::{EncryptionAlgorithm, SignatureAlgorithm};
+use strongroom_wire::algorithms::{Curve, EncryptionAlgorithm, SignatureAlgorithm};
 use strongroom_wire::ids::{Kind, ObjectName, VaultName};
 use strongroom_wire::jwk::ImportJwk;
 use strongroom_wire::{Error, Sensitive};
 use tempfile::TempDir;
 
-pub const NOW: i64 = 1_800_000_000;
+pub(crate) const NOW: i64 = 1_800_000_000;
+pub(crate) const RSA: KeySpec = KeySpec::Rsa { bits: 2048 };
+pub(crate) const EC: KeySpec = KeySpec::Ec(Curve::P256);
+pub(crate) const ES256: SignatureAlgorithm = SignatureAlgorithm::ES256;
 
-pub fn cx() -> Cx {
+pub(crate) fn cx() -> Cx {
     Cx::system(Time::from_seconds(NOW))
 }
 
-pub fn name(text: &str) -> ObjectName {
+pub(crate) fn name(text: &str) -> ObjectName {
     ObjectName::parse(text).unwrap()
 }
 
-pub fn latest(kind: Kind, text: &str) -> Target {
+pub(crate) fn latest(kind: Kind, text: &str) -> Target {
     Target::latest(kind, name(text))
 }
 
-pub fn installed(what: &str) -> bool {
+pub(crate) fn installed(what: &str) -> bool {
     for program in ["swtpm", "tpm2_getcap", "openssl"] {
         if Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             skipped(what, &format!("{program} is not installed"));
@@ -44,15 +47,15 @@ pub fn installed(what: &str) -> bool {
 }
 
 /// A running swtpm, with its state in a folder of its own.
-pub struct Bench {
-    pub folder: TempDir,
-    pub port: u16,
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
+    pub(crate) port: u16,
     swtpm: Option<Child>,
 }
 
 impl Bench {
     /// Started, and ready.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("state")).unwrap();
         let mut bench = Self { folder, port: free_ports(), swtpm: None };
@@ -60,11 +63,11 @@ impl Bench {
         bench
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.start_with("startup-clear,not-need-init");
     }
 
-    pub fn start_with(&mut self, flags: &str) {
+    pub(crate) fn start_with(&mut self, flags: &str) {
         let control = self.port + 1;
         let mut command = Command::new("swtpm");
         command.args(["socket", "--tpm2", "--flags", flags]);
@@ -80,39 +83,39 @@ impl Bench {
         }
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut swtpm) = self.swtpm.take() {
             swtpm.kill().unwrap();
             swtpm.wait().unwrap();
         }
     }
 
-    pub fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside)
     }
 
-    pub fn uri(&self, records: &Path, more: &str) -> String {
+    pub(crate) fn uri(&self, records: &Path, more: &str) -> String {
         format!("tpm2://127.0.0.1:{}?x-records={}{more}", self.port, records.display())
     }
 
-    pub async fn open_at(&self, records: &Path, more: &str) -> Result<Embedded, OpenError> {
+    pub(crate) async fn open_at(&self, records: &Path, more: &str) -> Result<Embedded, OpenError> {
         let uri = VaultUri::parse(&self.uri(records, more)).unwrap();
         open_embedded(&uri, &OpenOptions::default()).await
     }
 
-    pub async fn open(&self) -> Place {
+    pub(crate) async fn open(&self) -> Place {
         Place::new(&self.open_at(&self.path("records"), "").await.unwrap())
     }
 
     /// A program of tpm2-tools on this TPM, or another in its folder.
-    pub fn try_run(&self, program: &str, arguments: &[&str]) -> Ran {
+    pub(crate) fn try_run(&self, program: &str, arguments: &[&str]) -> Ran {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path());
         command.env("TPM2TOOLS_TCTI", format!("swtpm:host=127.0.0.1,port={}", self.port));
         command.output().unwrap()
     }
 
-    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         let ran = self.try_run(program, arguments);
         assert!(ran.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
         String::from_utf8_lossy(&ran.stdout).into_owned()
@@ -137,25 +140,25 @@ fn free_ports() -> u16 {
 }
 
 /// A vault, and what tests do with it.
-pub struct Place {
-    pub vault: Arc<dyn Vault>,
+pub(crate) struct Place {
+    pub(crate) vault: Arc<dyn Vault>,
 }
 
 impl Place {
-    pub fn new(embedded: &Embedded) -> Self {
+    pub(crate) fn new(embedded: &Embedded) -> Self {
         Self { vault: embedded.vault(VaultName::parse("one").unwrap()) }
     }
 
-    pub async fn try_make(&self, called: &str, spec: KeySpec) -> Result<Object, Error> {
+    pub(crate) async fn try_make(&self, called: &str, spec: KeySpec) -> Result<Object, Error> {
         let new = NewVersion::Key { spec, hardware: true, key_ops: None, with: NewAttributes::default() };
         self.vault.put(&cx(), &name(called), new).await
     }
 
-    pub async fn make(&self, called: &str, spec: KeySpec) -> PublicKey {
+    pub(crate) async fn make(&self, called: &str, spec: KeySpec) -> PublicKey {
         public(&self.try_make(called, spec).await.unwrap())
     }
 
-    pub async fn import(&self, called: &str, jwk: ImportJwk) -> Result<Object, Error> {
+    pub(crate) async fn import(&self, called: &str, jwk: ImportJwk) -> Result<Object, Error> {
         let new = NewVersion::ImportedKey { jwk, hardware: true, key_ops: None, with: NewAttributes::default() };
         self.vault.put(&cx(), &name(called), new).await
     }
@@ -167,21 +170,21 @@ impl Place {
         }
     }
 
-    pub async fn sign(&self, called: &str, by: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn sign(&self, called: &str, by: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, Error> {
         self.perform(called, Operation::Sign(by, digest.to_vec())).await
     }
 
-    pub async fn decrypt(&self, called: &str, by: EncryptionAlgorithm, input: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn decrypt(&self, called: &str, by: EncryptionAlgorithm, input: &[u8]) -> Result<Vec<u8>, Error> {
         self.perform(called, Operation::Decrypt(by, input.to_vec())).await
     }
 
-    pub async fn set(&self, called: &str, value: &str) {
+    pub(crate) async fn set(&self, called: &str, value: &str) {
         let value = Sensitive::new(value.to_owned());
         let new = NewVersion::Secret { value, content_type: None, with: NewAttributes::default() };
         self.vault.put(&cx(), &name(called), new).await.unwrap();
     }
 
-    pub async fn get(&self, called: &str) -> String {
+    pub(crate) async fn get(&self, called: &str) -> String {
         match self.vault.get(&cx(), &latest(Kind::Secret, called)).await.unwrap().body {
             Body::Secret { value: Some(value), .. } => value.expose().clone(),
             other => panic!("no value in {other:?}"),
@@ -189,7 +192,7 @@ impl Place {
     }
 }
 
-pub fn public(object: &Object) -> PublicKey {
+pub(crate) fn public(object: &Object) -> PublicKey {
     match &object.body {
         Body::Key { public: Some(public), hardware: true, .. } => PublicKey::from_jwk(public).unwrap(),
         other => panic!("no public half of a key in hardware: {other:?}"),
