@@ -123,7 +123,14 @@ impl Tpm {
         let object = (made.handle, made.storage.name.as_slice());
         let kept = self.as_owner(EVICT_CONTROL, Some(object), Writer::new().u32(handle), false);
         self.flush(made.handle);
-        kept?;
+        match kept {
+            // Somebody else was quicker.
+            Err(fault) if fault.is(Code::NV_DEFINED) => {
+                return Ok(Parent { handle, storage: self.read_public(handle)?, persistent: true });
+            }
+            Err(fault) => return Err(fault),
+            Ok(_) => {}
+        }
         Ok(Parent { handle, persistent: true, ..made })
     }
 

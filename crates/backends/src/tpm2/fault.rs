@@ -13,6 +13,9 @@ pub(super) enum Fault {
     /// The connection is broken, or was never there.
     #[error("the TPM at {0} does not answer: {1}")]
     Gone(String, String),
+    /// No answer in time.
+    #[error("the TPM at {0} took too long")]
+    Slow(String),
     /// The TPM's own answer.
     #[error("{0}")]
     Answer(Code),
@@ -66,6 +69,7 @@ impl Code {
     pub(super) const INTEGRITY: Self = Self(0x09f);
     pub(super) const BAD_AUTH: Self = Self(0x0a2);
     pub(super) const INITIALIZE: Self = Self(0x100);
+    pub(super) const NV_DEFINED: Self = Self(0x14c);
     pub(super) const FAILURE: Self = Self(0x101);
     pub(super) const COMMAND_CODE: Self = Self(0x143);
     pub(super) const OBJECT_MEMORY: Self = Self(0x902);
@@ -141,7 +145,7 @@ impl From<Fault> for ProviderError {
                 Self::Unavailable(code.to_string())
             }
             fault if fault.is(Code::INTEGRITY) || fault.is(Code::FAILURE) => Self::Unavailable(fault.to_string()),
-            Fault::Gone(..) | Fault::Refused(_) => Self::Unavailable(fault.to_string()),
+            Fault::Gone(..) | Fault::Slow(_) | Fault::Refused(_) => Self::Unavailable(fault.to_string()),
             Fault::Answer(_) | Fault::Malformed(_) | Fault::Other(_) => Self::Internal(fault.to_string()),
         }
     }

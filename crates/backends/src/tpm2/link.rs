@@ -92,13 +92,13 @@ impl Address {
 
     fn gone(&self, fault: &io::Error) -> Fault {
         let why = match (self, fault.kind()) {
+            (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Fault::Slow(self.to_string()),
             (Self::Device(_), io::ErrorKind::PermissionDenied) => {
                 format!("{fault}; the user who runs this has to be in the group tss")
             }
             (Self::Device(_), io::ErrorKind::NotFound) => {
                 format!("{fault}; is there a TPM, and is it on in the setup?")
             }
-            (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => "it took too long".to_owned(),
             _ => fault.to_string(),
         };
         Fault::Gone(self.to_string(), why)

@@ -126,6 +126,11 @@ impl Tpm {
                     self.forget();
                     was_open
                 }
+                // Nor is a TPM that hangs: it would hold up everybody as long again.
+                (Fault::Slow(_), _) => {
+                    self.forget();
+                    false
+                }
                 (_, Some(code)) if code.full() => {
                     self.release();
                     pause();

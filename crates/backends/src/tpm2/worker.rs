@@ -19,17 +19,20 @@ const TURN: Duration = Duration::from_millis(500);
 
 type Job = Box<dyn FnOnce(&mut Tpm) + Send>;
 
-/// The way to the thread. Dropping it waits until the TPM has its slots back.
+/// The way to the thread. Dropping it waits until the TPM has its slots back, where no resource
+/// manager would take them.
 pub(super) struct Worker {
     jobs: Option<Sender<Job>>,
+    /// If it has to be waited for.
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
     pub(super) fn start(tpm: Tpm) -> std::io::Result<Self> {
         let (jobs, queue) = bounded(WAITING);
+        let exclusive = tpm.settings.address.exclusive();
         let thread = std::thread::Builder::new().name("tpm2".to_owned()).spawn(move || serve(tpm, &queue))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: exclusive.then_some(thread) })
     }
 
     /// Runs `work` on the thread, again when the TPM asks for it.

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output as Ran, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use strongroom_backends::open::{Embedded, OpenError, OpenOptions, VaultUri, open_embedded};
@@ -79,6 +80,8 @@ impl Bench {
         let until = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", control)).is_err() {
             assert!(Instant::now() < until, "swtpm did not start");
+            let ended = self.swtpm.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "swtpm ended: {ended:?}");
             std::thread::yield_now();
         }
     }
@@ -128,12 +131,15 @@ impl Drop for Bench {
     }
 }
 
-/// Two that follow each other: tpm2-tools look for the port of control there.
+/// Two that follow each other, since tpm2-tools look for the port of control there; and below those
+/// that the system gives to others, so that they stay free while swtpm is stopped.
 fn free_ports() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
     loop {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        let tried = std::process::id().wrapping_mul(64) + TRIED.fetch_add(2, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(tried % 12_000).unwrap();
+        let free = [port, port + 1].map(|port| TcpListener::bind(("127.0.0.1", port)));
+        if free.iter().all(Result::is_ok) {
             return port;
         }
     }

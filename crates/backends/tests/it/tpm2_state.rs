@@ -235,6 +235,56 @@ async fn the_hierarchys_authorisation_is_asked_for() {
     assert_eq!(bench.run("tpm2_getcap", &["handles-transient"]).trim(), "");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tpm_in_lockout_still_serves_the_vault() {
+    if !installed("tpm2: lockout") {
+        return;
+    }
+    let bench = Bench::new();
+    let place = bench.open().await;
+    let key = place.make("ec", EC).await;
+    bench.run("tpm2_dictionarylockout", &["-s", "-n", "1", "-t", "1000", "-l", "1000"]);
+    bench.run("tpm2_createprimary", &["-C", "o", "-p", "right", "-G", "ecc256", "-c", "guarded"]);
+    let guess = ["-C", "guarded", "-P", "wrong", "-u", "child.pub", "-r", "child.priv"];
+    for _ in 0..2 {
+        assert!(!bench.try_run("tpm2_create", &guess).status.success());
+        bench.run("tpm2_flushcontext", &["-t"]);
+    }
+    let locked = bench.try_run("tpm2_create", &["-C", "guarded", "-P", "right", "-u", "child.pub", "-r", "child.priv"]);
+    assert!(String::from_utf8_lossy(&locked.stderr).contains("0x921"), "it is in lockout");
+    bench.run("tpm2_flushcontext", &["-t"]);
+    let signature = place.sign("ec", ES256, &[1; 32]).await.unwrap();
+    assert!(key.verify(ES256, &[1; 32], &signature).unwrap());
+    drop(place);
+    bench.open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_that_others_hold_are_told_and_used_when_they_are_free() {
+    if !installed("tpm2: slots of others") {
+        return;
+    }
+    let bench = Bench::new();
+    let place = bench.open().await;
+    place.make("ec", EC).await;
+    for number in 0..3 {
+        bench.run("tpm2_createprimary", &["-C", "o", "-G", "ecc256", "-c", &format!("left-behind-{number}")]);
+    }
+    let error = place.sign("ec", ES256, &[1; 32]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    let Err(OpenError::Unavailable(message)) = bench.open_at(&bench.path("other"), "").await else {
+        panic!("opened without a slot")
+    };
+    assert!(message.contains("tpm2_flushcontext -t"), "{message}");
+    // One is for the storage root key, one for a key: two are enough.
+    for left in [2, 1] {
+        let handles = bench.run("tpm2_getcap", &["handles-transient"]);
+        let first = handles.lines().next().unwrap().trim_start_matches("- ");
+        bench.run("tpm2_flushcontext", &[first]);
+        assert_eq!(place.sign("ec", ES256, &[1; 32]).await.is_ok(), left == 1);
+    }
+}
+
 /// Passes everything on between a client and the TPM, and notes it. While `altering`, one bit of
 /// the answers to decryptions and signatures is turned.
 #[derive(Default)]
