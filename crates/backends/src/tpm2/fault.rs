@@ -10,8 +10,11 @@ use crate::open::OpenError;
 /// Why a TPM did not do as asked. The text holds no secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    /// The connection is broken, or was never there.
+    /// There is no connection.
     #[error("the TPM at {0} does not answer: {1}")]
+    Away(String, String),
+    /// The connection broke.
+    #[error("the connection to the TPM at {0} broke: {1}")]
     Gone(String, String),
     /// No answer in time.
     #[error("the TPM at {0} took too long")]
@@ -145,7 +148,9 @@ impl From<Fault> for ProviderError {
                 Self::Unavailable(code.to_string())
             }
             fault if fault.is(Code::INTEGRITY) || fault.is(Code::FAILURE) => Self::Unavailable(fault.to_string()),
-            Fault::Gone(..) | Fault::Slow(_) | Fault::Refused(_) => Self::Unavailable(fault.to_string()),
+            Fault::Away(..) | Fault::Gone(..) | Fault::Slow(_) | Fault::Refused(_) => {
+                Self::Unavailable(fault.to_string())
+            }
             Fault::Answer(_) | Fault::Malformed(_) | Fault::Other(_) => Self::Internal(fault.to_string()),
         }
     }

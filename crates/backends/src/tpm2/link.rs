@@ -86,13 +86,12 @@ impl Address {
                 Ok(Wire::Unix(stream))
             }),
         };
-        let wire = opened.map_err(|fault| self.gone(&fault))?;
+        let wire = opened.map_err(|fault| self.away(&fault))?;
         Ok(Link { wire, address: self.clone() })
     }
 
-    fn gone(&self, fault: &io::Error) -> Fault {
+    fn away(&self, fault: &io::Error) -> Fault {
         let why = match (self, fault.kind()) {
-            (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Fault::Slow(self.to_string()),
             (Self::Device(_), io::ErrorKind::PermissionDenied) => {
                 format!("{fault}; the user who runs this has to be in the group tss")
             }
@@ -101,7 +100,14 @@ impl Address {
             }
             _ => fault.to_string(),
         };
-        Fault::Gone(self.to_string(), why)
+        Fault::Away(self.to_string(), why)
+    }
+
+    fn gone(&self, fault: &io::Error) -> Fault {
+        match fault.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Fault::Slow(self.to_string()),
+            _ => Fault::Gone(self.to_string(), fault.to_string()),
+        }
     }
 }
 

@@ -119,15 +119,13 @@ impl Tpm {
                 Ok(done) => return Ok(done),
                 Err(fault) => fault,
             };
-            // A connection that was never open is not tried again.
-            let was_open = self.link.is_some();
             let again = match (&fault, fault.code()) {
                 (Fault::Gone(..), _) => {
                     self.forget();
-                    was_open
+                    true
                 }
-                // Nor is a TPM that hangs: it would hold up everybody as long again.
-                (Fault::Slow(_), _) => {
+                // Not again: a TPM that hangs would hold up everybody as long once more.
+                (Fault::Away(..) | Fault::Slow(_), _) => {
                     self.forget();
                     false
                 }
@@ -217,11 +215,7 @@ impl Tpm {
         let begun = Instant::now();
         let mut started = false;
         loop {
-            if self.link.is_none() {
-                self.link = Some(self.settings.address.connect()?);
-            }
-            let Some(link) = &mut self.link else { return Err(Fault::Malformed("the connection is gone")) };
-            let answer = link.exchange(&command)?;
+            let answer = self.exchange(&command)?;
             let mut reader = Reader::new(&answer);
             let (_tag, _length, code) = (reader.u16()?, reader.u32()?, Code::new(reader.u32()?));
             match code {
@@ -230,12 +224,23 @@ impl Tpm {
                 Code::INITIALIZE if !started => {
                     started = true;
                     let startup = Writer::new().u16(NO_SESSIONS).u32(12).u32(STARTUP).u16(0).finish()?;
-                    link.exchange(&startup)?;
+                    self.exchange(&startup)?;
                 }
                 code if code.again() && begun.elapsed() < PATIENCE => pause(),
                 code => return Err(Fault::Answer(code)),
             }
         }
+    }
+
+    /// Over the connection, opened if it is not. One that broke is not used again.
+    fn exchange(&mut self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => self.settings.address.connect()?,
+        };
+        let answer = link.exchange(command)?;
+        self.link = Some(link);
+        Ok(answer)
     }
 
     /// Gives a slot back. What fails is none of ours any more.
