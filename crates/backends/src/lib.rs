@@ -18,6 +18,8 @@ pub mod redis;
 pub mod retry;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "tpm2")]
+pub mod tpm2;
 
 #[cfg(feature = "redis")]
 pub use redis::RedisRecords;

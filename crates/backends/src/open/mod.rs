@@ -6,6 +6,7 @@
 //! | `file:FOLDER` | in a folder, sealed, private keys as encrypted PEM files; see [`crate::file`] |
 //! | `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB]`, `rediss://…` | in Redis, sealed; see [`crate::redis`] |
 //! | `pkcs11:token=NAME?module-path=FILE` | keys in a token, the rest in a folder that the token opens |
+//! | `tpm2:` | keys with a TPM 2.0, the rest in a folder that the TPM opens |
 //! | `azure:https://HOST` or `https://HOST` | Azure Key Vault or a Strongroom |
 //!
 //! All but `azure:` take `vault=NAME` in their query: several vaults can lie in one place.
@@ -26,7 +27,8 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str = "a vault's URI begins with memory:, file:, redis:, rediss:, pkcs11:, azure: or https:";
+const KNOWN: &str =
+    "a vault's URI begins with memory:, file:, redis:, rediss:, pkcs11:, tpm2:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";
@@ -126,6 +128,10 @@ pub async fn open_embedded(uri: &VaultUri, options: &OpenOptions) -> Result<Embe
         "pkcs11" => crate::pkcs11::open(uri, options).await,
         #[cfg(not(feature = "pkcs11"))]
         "pkcs11" => Err(OpenError::NotBuilt("pkcs11")),
+        #[cfg(feature = "tpm2")]
+        "tpm2" => crate::tpm2::open(uri).await,
+        #[cfg(not(feature = "tpm2"))]
+        "tpm2" => Err(OpenError::NotBuilt("tpm2")),
         _ => Err(OpenError::uri(KNOWN)),
     }
 }

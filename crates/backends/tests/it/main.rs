@@ -28,4 +28,10 @@ mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;
 mod sqlite_device;
+#[cfg(feature = "tpm2")]
+mod tpm2;
+#[cfg(feature = "tpm2")]
+mod tpm2_bench;
+#[cfg(feature = "tpm2")]
+mod tpm2_state;
 mod vault_suite;
