@@ -8,14 +8,18 @@
 //!   which of these calls work offline.
 //! - [`jws`], [`documents`]: tokens and detached signatures.
 //! - [`envelope`]: files and streams of any size under a vault's key.
+//! - [`credentials`]: logging in, one client per vault, trying again.
 //! - [`practice`]: what vaults and settings had better not do.
+//! - [`vault`]: what all this stands on, for what has no call of its own.
 
 pub mod clock;
+pub mod credentials;
 pub mod documents;
 pub mod envelope;
 pub mod jws;
 pub mod keys;
 pub mod practice;
 pub mod secrets;
+pub mod vault;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};

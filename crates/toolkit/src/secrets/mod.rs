@@ -28,7 +28,9 @@ mod error;
 mod health;
 mod local;
 mod names;
+mod password;
 mod settings;
+mod store;
 
 use std::sync::Arc;
 
@@ -45,7 +47,9 @@ pub use error::SecretError;
 pub use health::{Health, HealthStatus};
 pub use local::LocalSecrets;
 pub use names::{GLOBAL, SecretName};
+pub use password::generate_password;
 pub use settings::{ConfigResolver, ConfigValue, Setting, SettingError, SettingKind, SettingSource, StaticSettings};
+pub use store::{Absence, NewSecret, Secret, SecretInfo, VaultSecretError, VaultSecrets};
 
 /// A secret's value, shared and wiped when the last holder lets it go.
 pub type SecretValue = Arc<Sensitive<String>>;
