@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod crash;
 mod dev;
+mod examples;
 mod failures;
 mod hostile;
 mod practice;
