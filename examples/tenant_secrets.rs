@@ -25,22 +25,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Values are kept for an hour, that there is none for half a minute; the memory has a bound.
     let options = ResolverOptions { ttl: 3_600, negative_ttl: 30, capacity: 10_000, stale_if_error: None };
     let resolver = SecretResolver::new(vault.clone(), Arc::new(SystemClock), options);
-    println!("org123: {}", resolver.get("org123", "api-key").await?.expose());
-    println!("org456: {}", resolver.get("org456", "api-key").await?.expose());
+    // Its own, and the one for all. What is printed ends in logs, so it is the size and not the value.
+    println!("org123: {} bytes", resolver.get("org123", "api-key").await?.expose().len());
+    println!("org456: {} bytes", resolver.get("org456", "api-key").await?.expose().len());
     if let Err(fault) = resolver.get("org123", "smtp-password").await {
         println!("{fault}");
     }
 
     // What is kept is given without asking the vault, until it is too old or said to be.
-    secrets.set("org123--api-key", "changed").await?;
-    println!("kept: {}", resolver.get("org123", "api-key").await?.expose());
+    secrets.set("org123--api-key", "a longer one").await?;
+    println!("kept: {} bytes", resolver.get("org123", "api-key").await?.expose().len());
     resolver.invalidate("org123", "api-key");
-    println!("asked again: {}", resolver.get("org123", "api-key").await?.expose());
+    println!("asked again: {} bytes", resolver.get("org123", "api-key").await?.expose().len());
 
     // For development: the vault first, then ORG123__LOCAL_KEY, then GLOBAL__LOCAL_KEY.
     let resolver = SecretResolver::new(vault, Arc::new(SystemClock), options).with_local(LocalSecrets::of_process());
     match resolver.get("org123", "local-key").await {
-        Ok(value) => println!("local: {}", value.expose()),
+        Ok(value) => println!("local: {} bytes", value.expose().len()),
         Err(fault) => println!("{fault}"),
     }
     Ok(())

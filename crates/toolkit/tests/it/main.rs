@@ -17,3 +17,4 @@ mod keys;
 mod programs;
 mod secrets;
 mod support;
+mod vault_secrets;
