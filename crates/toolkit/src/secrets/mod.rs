@@ -30,6 +30,7 @@ mod local;
 mod names;
 mod password;
 mod settings;
+mod similar;
 mod store;
 
 use std::sync::Arc;
