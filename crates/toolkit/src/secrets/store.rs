@@ -43,6 +43,8 @@ impl VaultSecretError {
         match fault.kind {
             ErrorKind::NotFound(_) | ErrorKind::DeletedNotFound(_) => Self::NotFound(name.to_owned()),
             ErrorKind::ForbiddenByRbac => Self::Forbidden(name.to_owned()),
+            // A 403 without a reason is one of Azure's access policies.
+            ErrorKind::PurgeProtected if operation != "purge" => Self::Forbidden(name.to_owned()),
             _ => Self::Failed { operation, fault },
         }
     }
