@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         ["test", "--quick"] => checks(&mut steps),
         ["conformance"] => conformance::run(&mut steps),
         ["integration", rest @ ..] => {
+            // The tests run them.
+            steps.command("examples", "cargo", &["build", "--workspace", "--locked", "--examples"], &[]);
             let list = ["test", "--workspace", "--locked", "--test", "it"];
             steps.command("integration tests", "cargo", &[&list[..], rest].concat(), &[]);
         }

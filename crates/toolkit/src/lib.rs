@@ -10,10 +10,13 @@
 //! - [`ca`], [`tls`], [`ssh_agent`]: certificates, TLS servers and SSH logins.
 //! - [`http_signatures`]: requests that prove who sent them.
 //! - [`envelope`]: files and streams of any size under a vault's key.
+//! - [`credentials`]: logging in, one client per vault, trying again.
 //! - [`practice`]: what vaults and settings had better not do.
+//! - [`vault`]: what all this stands on, for what has no call of its own.
 
 pub mod ca;
 pub mod clock;
+pub mod credentials;
 pub mod documents;
 pub mod envelope;
 pub mod http_signatures;
@@ -23,5 +26,6 @@ pub mod practice;
 pub mod secrets;
 pub mod ssh_agent;
 pub mod tls;
+pub mod vault;
 
 pub use strongroom_backends::open::{OpenError, OpenOptions, open, open_with};

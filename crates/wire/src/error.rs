@@ -75,19 +75,36 @@ impl ErrorKind {
 }
 
 /// A refusal or a failure: the kind, and a message that is safe to show to the caller.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     /// What happened, as programs see it.
     pub kind: ErrorKind,
     /// What happened, as people see it. Never holds a secret or an internal detail.
     pub message: String,
+    /// The answer's `x-ms-request-id`, when a remote vault refused: its log has more under that id.
+    pub request_id: Option<Box<str>>,
 }
+
+/// Which request it was makes no difference.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.message) == (other.kind, &other.message)
+    }
+}
+
+impl Eq for Error {}
 
 impl Error {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), request_id: None }
+    }
+
+    /// With the id of the request that a remote vault refused.
+    #[must_use]
+    pub fn with_request_id(self, id: Option<&str>) -> Self {
+        Self { request_id: id.map(Into::into), ..self }
     }
 
     /// `400 BadParameter`.

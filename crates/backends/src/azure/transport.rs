@@ -100,7 +100,8 @@ impl Transport {
             let (fault, again, asked) = match outcome.unwrap_or_else(Failure::hangs) {
                 Ok((status, _, answer)) if status.is_success() => return Ok(answer),
                 Ok((status, headers, answer)) => {
-                    let fault = error(status.as_u16(), &answer, subject);
+                    let id = headers.get("x-ms-request-id").and_then(|id| id.to_str().ok());
+                    let fault = error(status.as_u16(), &answer, subject).with_request_id(id);
                     (fault, repeat.after(status), asked_to_wait(&headers))
                 }
                 Err(Failure::Connection { fault, reached }) => {

@@ -19,6 +19,7 @@ mod completion;
 mod config;
 mod crash;
 mod dev;
+mod examples;
 mod failures;
 mod hostile;
 mod identity;

@@ -166,10 +166,15 @@ impl VaultKey {
     /// # Errors
     /// [`KeyError`].
     pub async fn create(&self, spec: KeySpec) -> Result<Version, KeyError> {
-        let new = NewVersion::Key { spec, hardware: false, key_ops: None, with: NewAttributes::default() };
-        let made = self.vault.put(&self.cx(), &self.name, new).await;
-        let made = made.map_err(|fault| self.fault("key creation", fault))?;
-        self.remember(made.version, made.body, true)
+        self.make(spec, false).await
+    }
+
+    /// As [`Self::create`], in the vault's HSM.
+    ///
+    /// # Errors
+    /// [`KeyError`]; [`KeyError::Failed`] when the vault has none, which says so.
+    pub async fn create_in_hardware(&self, spec: KeySpec) -> Result<Version, KeyError> {
+        self.make(spec, true).await
     }
 
     /// Forgets which version is the latest: after a rotation that this process knows of.
@@ -325,6 +330,13 @@ impl VaultKey {
     pub async fn unwrap(&self, wrapped: &Ciphertext) -> Result<Sensitive<Vec<u8>>, KeyError> {
         let operation = Operation::UnwrapKey(wrapped.algorithm, wrapped.bytes.clone());
         Ok(self.at(wrapped.version).perform("unwrapping", operation).await?.1)
+    }
+
+    async fn make(&self, spec: KeySpec, hardware: bool) -> Result<Version, KeyError> {
+        let new = NewVersion::Key { spec, hardware, key_ops: None, with: NewAttributes::default() };
+        let made = self.vault.put(&self.cx(), &self.name, new).await;
+        let made = made.map_err(|fault| self.fault("key creation", fault))?;
+        self.remember(made.version, made.body, true)
     }
 
     async fn public_of(&self, version: Version) -> Result<PublicKey, KeyError> {

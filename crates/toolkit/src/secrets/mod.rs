@@ -29,7 +29,10 @@ mod health;
 mod local;
 mod manage;
 mod names;
+mod password;
 mod settings;
+mod similar;
+mod store;
 mod vaults;
 
 use std::sync::Arc;
@@ -49,7 +52,9 @@ pub use health::{Health, HealthStatus};
 pub use local::LocalSecrets;
 pub use manage::{MAX_KEY_CHARS, ManageError, SecretInfo, SecretManager};
 pub use names::{GLOBAL, SecretName};
+pub use password::generate_password;
 pub use settings::{ConfigResolver, ConfigValue, Setting, SettingError, SettingKind, SettingSource, StaticSettings};
+pub use store::{Absence, NewSecret, Secret, SecretProperties, VaultSecretError, VaultSecrets};
 pub use vaults::OrgVaults;
 
 /// A secret's value, shared and wiped when the last holder lets it go.

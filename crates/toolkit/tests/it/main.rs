@@ -25,3 +25,4 @@ mod secrets_manage;
 mod secrets_network;
 mod support;
 mod tls;
+mod vault_secrets;
