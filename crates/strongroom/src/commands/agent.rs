@@ -19,7 +19,8 @@ use crate::cli::SshAgent;
 pub(crate) async fn run(arguments: SshAgent) -> Outcome {
     let SshAgent { vault: uri, key, socket, foreground, command } = arguments;
     if command.is_empty() && !foreground {
-        return in_background(&uri, &key, socket.as_deref());
+        println!("{}", in_background(&uri, &key, socket.as_deref())?);
+        return Ok(ExitCode::SUCCESS);
     }
     let vault = vault_uri::open(&uri).await?;
     let agent = if key.is_empty() {
@@ -41,41 +42,40 @@ pub(crate) async fn run(arguments: SshAgent) -> Outcome {
     outcome
 }
 
-/// This program again, which stays when this one ends. The URI goes by the environment, which others
-/// cannot see.
-fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Outcome {
-    let own = std::env::current_exe().map_err(|fault| fault.to_string())?;
-    let mut command = Command::new(own);
+/// This program again, which stays when this one ends; gives what a shell needs. The URI goes by the
+/// environment, which others cannot see.
+fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Result<String, String> {
+    let said = |fault: std::io::Error| fault.to_string();
+    let mut command = Command::new(std::env::current_exe().map_err(said)?);
     command.args(["ssh-agent", "--foreground"]).env("STRONGROOM_VAULT", uri);
     command.args(keys.iter().flat_map(|key| ["--key", key]));
     if let Some(socket) = socket {
-        command.arg("--socket").arg(std::path::absolute(socket).map_err(|fault| fault.to_string())?);
+        command.arg("--socket").arg(std::path::absolute(socket).map_err(said)?);
     }
-    // Its errors are seen until it serves.
+    // Its errors are seen until it serves; later nobody reads what it would log.
+    command.env("STRONGROOM_LOG", "off");
     let streams = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = streams.process_group(0).spawn().map_err(|fault| fault.to_string())?;
+    let mut child = streams.process_group(0).spawn().map_err(said)?;
     let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut line).map_err(|fault| fault.to_string())?;
+        BufReader::new(stdout).read_line(&mut line).map_err(said)?;
     }
     if line.is_empty() {
-        let output = child.wait_with_output().map_err(|fault| fault.to_string())?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(said.trim().trim_start_matches("strongroom: ").to_owned().into());
+        let output = child.wait_with_output().map_err(said)?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(errors.trim().trim_start_matches("strongroom: ").to_owned());
     }
-    println!("{}\nSSH_AGENT_PID={}; export SSH_AGENT_PID;", line.trim_end(), child.id());
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{}\nSSH_AGENT_PID={}; export SSH_AGENT_PID;", line.trim_end(), child.id()))
 }
 
 async fn serve(agent: Agent, socket: AgentSocket, path: &Path, command: &[String]) -> Outcome {
     let mut stop = signal(SignalKind::terminate()).map_err(|fault| fault.to_string())?;
-    let ended = |ended: std::io::Result<()>| ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string().into());
     let serving = agent.serve(socket);
     let Some((program, arguments)) = command.split_first() else {
         println!("SSH_AUTH_SOCK={}; export SSH_AUTH_SOCK;", path.display());
         std::io::stdout().flush().map_err(|fault| fault.to_string())?;
         return tokio::select! {
-            outcome = serving => ended(outcome),
+            ended = serving => Ok(ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string())?),
             _ = stop.recv() => Ok(ExitCode::SUCCESS),
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
         };
@@ -84,7 +84,7 @@ async fn serve(agent: Agent, socket: AgentSocket, path: &Path, command: &[String
     child.args(arguments).env("SSH_AUTH_SOCK", path).kill_on_drop(true);
     let mut child = child.spawn().map_err(|fault| format!("{program} could not be started: {fault}"))?;
     tokio::select! {
-        outcome = serving => ended(outcome),
+        ended = serving => Ok(ended.map(|()| ExitCode::FAILURE).map_err(|fault| fault.to_string())?),
         _ = stop.recv() => Ok(ExitCode::FAILURE),
         status = child.wait() => {
             let status = status.map_err(|fault| fault.to_string())?;
