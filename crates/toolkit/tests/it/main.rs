@@ -8,5 +8,6 @@
     reason = "tests"
 )]
 
+mod migrate;
 mod secrets;
 mod support;
