@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod config;
+mod migrate;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use migrate::{Ends, Kinds, MigrateCommand};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
@@ -49,6 +51,9 @@ pub(crate) enum Verb {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Move secrets and keys from one vault to another.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Move the development server's clock.
     #[command(subcommand)]
     Clock(ClockCommand),

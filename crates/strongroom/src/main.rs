@@ -49,6 +49,7 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Env(arguments) => dev::print_env(&arguments),
         Verb::Run(arguments) => commands::run::run(arguments).await,
         Verb::Render { file, vault, output } => commands::render::run(&file, vault, output.as_deref()).await,
+        Verb::Migrate(command) => commands::migrate::run(command).await,
         Verb::Clock(command) => dev::clock_command(command),
         Verb::Hosts(command) => commands::hosts(command),
         Verb::Vault(command) => commands::vault(command).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 mod login;
+pub(crate) mod migrate;
 pub(crate) mod render;
 pub(crate) mod run;
 mod show;

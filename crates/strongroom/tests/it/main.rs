@@ -20,6 +20,7 @@ mod crash;
 mod dev;
 mod failures;
 mod hostile;
+mod migrate;
 mod process;
 mod production;
 mod run;
