@@ -30,6 +30,7 @@ use crate::redis_server::RedisServer;
 use crate::server::{TestServer, client, machine_time};
 
 type Opening<T> = Pin<Box<dyn Future<Output = T>>>;
+type Again = Box<dyn Fn() -> Opening<Result<Arc<dyn Vault>, String>>>;
 type Stop = Box<dyn FnOnce() -> Opening<()>>;
 type Open = fn() -> Opening<Option<Place>>;
 
@@ -47,7 +48,7 @@ pub(crate) struct Place {
     /// Another vault of the same place.
     pub(crate) other: Arc<dyn Vault>,
     /// The first vault as another process opens it, or why it cannot.
-    pub(crate) again: Box<dyn Fn() -> Opening<Result<Arc<dyn Vault>, String>>>,
+    pub(crate) again: Again,
     /// Stops what it talks to over a network, to see what then goes on.
     pub(crate) stop: Option<Stop>,
     /// What has to stay.
@@ -58,7 +59,7 @@ impl Place {
     /// Of what has a URI.
     pub(crate) async fn of(uri: String, stop: Option<Stop>, keep: Box<dyn Any>) -> Self {
         let place = embedded(&uri).await.unwrap();
-        let again: Box<dyn Fn() -> Opening<Result<Arc<dyn Vault>, String>>> = Box::new(move || {
+        let again: Again = Box::new(move || {
             let uri = uri.clone();
             Box::pin(async move { Ok(embedded(&uri).await?.vault(name("one"))) })
         });
@@ -105,7 +106,7 @@ async fn azure() -> Option<Place> {
         Arc::new(AzureVault::new(options).unwrap())
     };
     let (one, other) = (vault(&urls[0]), vault(&urls[1]));
-    let again: Box<dyn Fn() -> Opening<Result<Arc<dyn Vault>, String>>> = Box::new(move || {
+    let again: Again = Box::new(move || {
         let vault = vault(&urls[0]);
         Box::pin(async move { Ok(vault) })
     });
