@@ -24,6 +24,10 @@ pub(crate) use key::{
 pub(crate) use objects::{AttributeArgs, ObjectVerb, VaultArgs, Which as WhichObject};
 pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
 pub(crate) use secret::{SecretCommand, SecretSet, SecretVerb};
+mod migrate;
+
+pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use migrate::{Ends, Kinds, MigrateCommand};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
@@ -107,6 +111,9 @@ pub(crate) enum Verb {
     /// Advice on what is easily got wrong.
     #[command(subcommand)]
     Lint(LintCommand),
+    /// Move secrets and keys from one vault to another.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Move the development server's clock.
     #[command(subcommand)]
     Clock(ClockCommand),

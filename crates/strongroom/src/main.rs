@@ -64,6 +64,7 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Jwt(command) => commands::jwt::run(command).await,
         Verb::Ca(command) => commands::ca::run(command).await,
         Verb::SshAgent(arguments) => commands::agent::run(arguments).await,
+        Verb::Migrate(command) => commands::migrate::run(command).await,
         Verb::Clock(command) => dev::clock_command(command),
         Verb::Hosts(command) => commands::hosts(command),
         Verb::Vault(command) => commands::vault(command).await,

@@ -23,6 +23,12 @@ pub mod http_signatures;
 pub mod jws;
 pub mod keys;
 pub mod practice;
+//! [`secrets`]: the secrets of a multi-tenant application, from any [`strongroom_store::Vault`], with
+//! fallback from a tenant to all, a cache, and local fallback for development.
+//!
+//! [`migrate`]: secrets and keys from one vault to another, planned, proven and resumable.
+
+pub mod migrate;
 pub mod secrets;
 pub mod ssh_agent;
 pub mod tls;

@@ -45,11 +45,9 @@ async fn memory_is_a_vault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn file_is_a_vault_with_either_kdf() {
+async fn file_is_a_vault() {
     let folder = TempDir::new().unwrap();
     suite(&file_uri(&folder, "&kdf=scrypt")).await;
-    let folder = TempDir::new().unwrap();
-    suite(&file_uri(&folder, "&kdf=pbkdf2")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,12 @@ mod pkcs11_faults;
 mod redis;
 mod redis_server;
 mod retry;
+mod matrix;
+mod redis;
+mod redis_server;
+#[allow(dead_code, reason = "another crate's tests use the rest")]
+#[path = "../../../server/tests/it/support.rs"]
+mod server;
 mod sqlite;
 mod sqlite_crash;
 mod sqlite_damage;

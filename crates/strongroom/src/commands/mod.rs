@@ -12,6 +12,7 @@ mod login;
 mod objects;
 pub(crate) mod pages;
 pub(crate) mod practice;
+pub(crate) mod migrate;
 pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod secret;

@@ -27,6 +27,7 @@ mod jobs;
 mod key_cli;
 mod practice;
 mod hsm;
+mod migrate;
 mod process;
 mod production;
 mod run;

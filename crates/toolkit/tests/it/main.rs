@@ -19,6 +19,7 @@ mod jws;
 mod keys;
 mod practice;
 mod programs;
+mod migrate;
 mod secrets;
 mod ssh_agent;
 mod secrets_manage;
