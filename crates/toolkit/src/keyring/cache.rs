@@ -85,7 +85,8 @@ pub(super) struct KeyCache {
     failing: AtomicBool,
     refreshing: AtomicBool,
     waiting: Semaphore,
-    absent: quick_cache::sync::Cache<Kid, ()>,
+    /// Kids that were looked for in vain, and when.
+    absent: quick_cache::sync::Cache<Kid, Instant>,
     counts: Counts,
 }
 
@@ -126,7 +127,7 @@ impl KeyCache {
             count(&self.counts.hits);
             return Ok(Arc::clone(verifier));
         }
-        if known.is_some() && self.absent.get(kid).is_some() {
+        if known.is_some() && self.is_absent(kid) {
             count(&self.counts.hits);
             return Err(TokenError::UnknownKey);
         }
@@ -140,7 +141,7 @@ impl KeyCache {
         };
         let view = view.map_err(TokenError::Unavailable)?;
         view.verifier(kid).cloned().ok_or_else(|| {
-            self.absent.insert(kid.clone(), ());
+            self.absent.insert(kid.clone(), Instant::now());
             TokenError::UnknownKey
         })
     }
@@ -182,6 +183,11 @@ impl KeyCache {
     pub(super) fn forget(&self) {
         self.forgotten.fetch_max(self.begun.load(Ordering::Acquire), Ordering::AcqRel);
         self.absent.clear();
+    }
+
+    /// It may have been carried over from another ring since, so this does not hold for long.
+    fn is_absent(&self, kid: &Kid) -> bool {
+        self.absent.get(kid).is_some_and(|asked| asked.elapsed() < self.interval.saturating_mul(10))
     }
 
     fn fresh(self: &Arc<Self>) -> Option<Arc<View>> {
@@ -247,18 +253,20 @@ impl KeyCache {
         let snapshot = loaded.inspect_err(|_fault| count(&self.counts.failures))?;
         let verifiers = self.verifiers(&snapshot);
         let view = Arc::new(View { snapshot, verifiers, fetched, number });
-        self.current.store(Some(Arc::clone(&view)));
+        let before = self.current.swap(Some(Arc::clone(&view)));
+        for gone in before.iter().flat_map(|before| before.snapshot.keys.iter()) {
+            if view.verifier(&gone.kid).is_none() {
+                self.absent.insert(gone.kid.clone(), Instant::now());
+            }
+        }
         Ok(view)
     }
 
     /// Keys that were ready before are not parsed again: a kid's key never changes.
     fn verifiers(&self, snapshot: &Snapshot) -> HashMap<Kid, Arc<Verifier>> {
         let before = self.current.load_full();
-        let known = |key: &RingKey| {
-            let before = before.as_ref()?;
-            let same = before.snapshot.key(&key.kid).is_some_and(|old| old.public == key.public);
-            before.verifier(&key.kid).filter(|verifier| same && verifier.algorithm == key.algorithm).cloned()
-        };
+        let known =
+            |key: &RingKey| before.as_ref()?.verifier(&key.kid).filter(|verifier| verifier.is_for(key)).cloned();
         let ready = snapshot.keys.iter().filter_map(|key| {
             let verifier = known(key).map_or_else(|| Verifier::new(key).map(Arc::new), Ok);
             let verifier = verifier.inspect_err(|fault| tracing::error!(kid = %key.kid, "an unusable key: {fault}"));

@@ -76,6 +76,17 @@ impl KeyStore for InMemoryKeyStore {
         })
     }
 
+    async fn switch(&self, before: &Snapshot, keys: &[RingKey], kid: &Kid) -> Result<(), StoreError> {
+        self.change(|state, tag| {
+            if state.keys_tag != before.keys_tag || state.active_tag != before.active_tag {
+                return Err(StoreError::Changed);
+            }
+            *state =
+                Snapshot { active: Some(kid.clone()), keys: keys.to_vec(), keys_tag: tag.clone(), active_tag: tag };
+            Ok(())
+        })
+    }
+
     async fn make_key(&self, kid: &Kid, algorithm: SignatureAlgorithm) -> Result<PublicJwk, StoreError> {
         self.keys.make(kid, algorithm).await
     }

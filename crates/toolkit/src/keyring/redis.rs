@@ -5,7 +5,7 @@
 //! Private keys lie in `jwt:private:{kid}`, sealed (AES-256-GCM) with a key that Redis does not have, and
 //! records carry a MAC by it: who can write to Redis can retire keys, and cannot bring in one of his own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,29 +45,33 @@ for _, kid in ipairs(redis.call('SMEMBERS', 'jwt:keys:set')) do
 end
 return answer";
 
-/// Arguments: the version that was read, how many records there are to write, kids and records in turn,
-/// kids to remove.
-const SAVE_KEYS: &str = "
-if (redis.call('GET', 'jwt:version:keys') or '') ~= ARGV[1] then return 0 end
-local written = tonumber(ARGV[2])
-for at = 3, 2 + 2 * written, 2 do
+/// Arguments: the versions of list and active kid that were read, the kid to make active or nothing, how many
+/// records there are to write, kids and records in turn, kids to remove. A version that is `-` is not
+/// compared, and its part not written.
+const SAVE: &str = "
+local function stands(name, version) return version == '-' or (redis.call('GET', name) or '') == version end
+if not stands('jwt:version:keys', ARGV[1]) or not stands('jwt:version:active', ARGV[2]) then return 0 end
+local written = tonumber(ARGV[4])
+for at = 5, 4 + 2 * written, 2 do
     redis.call('SET', 'jwt:key:' .. ARGV[at], ARGV[at + 1])
     redis.call('SADD', 'jwt:keys:set', ARGV[at])
     redis.call('PERSIST', 'jwt:private:' .. ARGV[at])
 end
-for at = 3 + 2 * written, #ARGV do
+for at = 5 + 2 * written, #ARGV do
     redis.call('SREM', 'jwt:keys:set', ARGV[at])
     redis.call('DEL', 'jwt:key:' .. ARGV[at])
 end
-redis.call('PUBLISH', 'jwt:changes', redis.call('INCR', 'jwt:version:keys'))
+if ARGV[1] ~= '-' then redis.call('INCR', 'jwt:version:keys') end
+if ARGV[2] ~= '-' then
+    if redis.call('SISMEMBER', 'jwt:keys:set', ARGV[3]) == 0 then return 0 end
+    redis.call('SET', 'jwt:active:kid', ARGV[3])
+    redis.call('INCR', 'jwt:version:active')
+end
+redis.call('PUBLISH', 'jwt:changes', '1')
 return 1";
 
-const SAVE_ACTIVE: &str = "
-if (redis.call('GET', 'jwt:version:active') or '') ~= ARGV[1] then return 0 end
-if redis.call('SISMEMBER', 'jwt:keys:set', ARGV[2]) == 0 then return 0 end
-redis.call('SET', 'jwt:active:kid', ARGV[2])
-redis.call('PUBLISH', 'jwt:changes', redis.call('INCR', 'jwt:version:active'))
-return 1";
+/// A version that is not compared.
+const ANY: &str = "-";
 
 /// What seals the private keys in Redis.
 pub enum RedisSeal {
@@ -83,6 +87,8 @@ pub struct RedisKeyStore {
     seal: AeadKey,
     mac: Sensitive<[u8; 32]>,
     opened: Mutex<HashMap<Kid, Arc<PrivateKey>>>,
+    /// Records that were found to be ours.
+    read: Mutex<HashMap<String, RingKey>>,
     changes: watch::Receiver<u64>,
 }
 
@@ -129,7 +135,7 @@ impl RedisKeyStore {
         connection.subscribe(CHANGES).await.map_err(|error| fault(&error))?;
         let seal = seal_key(&mut connection, seal).await?;
         let mac = Sensitive::new(hmac_sha256(seal.expose(), b"strongroom: records of a key ring"));
-        Ok(Self { connection, seal, mac, opened: Mutex::default(), changes })
+        Ok(Self { connection, seal, mac, opened: Mutex::default(), read: Mutex::default(), changes })
     }
 
     fn mac(&self, key: &RingKey) -> Result<[u8; 32], StoreError> {
@@ -147,6 +153,28 @@ impl RedisKeyStore {
         let record: Record = serde_json::from_str(record).ok()?;
         let mac = self.mac(&record.key).ok()?;
         constant_time_eq(&mac, &record.mac.0).then_some(record.key)
+    }
+
+    async fn save(
+        &self,
+        before: &Snapshot,
+        keys_tag: &str,
+        keys: &[RingKey],
+        active_tag: &str,
+        active: &str,
+    ) -> Result<(), StoreError> {
+        let known: HashMap<&Kid, &RingKey> = before.keys.iter().map(|key| (&key.kid, key)).collect();
+        let kept: HashSet<&Kid> = keys.iter().map(|key| &key.kid).collect();
+        let changed: Vec<&RingKey> = keys.iter().filter(|key| known.get(&key.kid) != Some(key)).collect();
+        let mut arguments =
+            vec![keys_tag.to_owned(), active_tag.to_owned(), active.to_owned(), changed.len().to_string()];
+        for key in changed {
+            arguments.extend([key.kid.to_string(), self.record(key)?]);
+        }
+        let gone = before.keys.iter().filter(|key| !kept.contains(&key.kid));
+        arguments.extend(gone.map(|key| key.kid.to_string()));
+        let done: u8 = self.script(SAVE, &arguments).await?;
+        if done == 1 { Ok(()) } else { Err(StoreError::Changed) }
     }
 
     async fn script<T: redis::FromRedisValue>(&self, script: &str, arguments: &[String]) -> Result<T, StoreError> {
@@ -201,37 +229,39 @@ impl KeyStore for RedisKeyStore {
         let [keys_tag, active_tag, active, records @ ..] = answer.as_slice() else {
             return Err(StoreError::Unavailable { place: PLACE, detail: "an answer that is too short".to_owned() });
         };
-        let keys = records.iter().filter_map(|record| {
-            let key = self.read(record);
-            if key.is_none() {
-                tracing::error!("a record under jwt:key: is not the ring's, or is sealed otherwise; it is passed over");
+        let mut read = HashMap::with_capacity(records.len());
+        {
+            let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            for record in records {
+                match known.remove(record).or_else(|| self.read(record)) {
+                    Some(key) => drop(read.insert(record.clone(), key)),
+                    None => tracing::error!("a record under jwt:key: is not this ring's; it is passed over"),
+                }
             }
-            key
-        });
-        let keys = in_order(keys.collect());
+            known.clone_from(&read);
+        }
+        let keys = in_order(read.into_values().collect());
         if keys.is_empty() && !records.is_empty() {
             // Not an empty ring: a first key must not be made.
             return Err(StoreError::Invalid(
                 "the ring in Redis is sealed with another passphrase or key file than KeyStore:Redis names".to_owned(),
             ));
         }
-        self.opened().retain(|kid, _| keys.iter().any(|key| key.kid == *kid));
+        let kids: HashSet<&Kid> = keys.iter().map(|key| &key.kid).collect();
+        self.opened().retain(|kid, _| kids.contains(kid));
         Ok(Snapshot { active: Kid::parse(active), keys, keys_tag: keys_tag.clone(), active_tag: active_tag.clone() })
     }
 
     async fn save_keys(&self, before: &Snapshot, keys: &[RingKey]) -> Result<(), StoreError> {
-        let changed: Vec<&RingKey> = keys.iter().filter(|key| before.key(&key.kid) != Some(*key)).collect();
-        let mut arguments = vec![before.keys_tag.clone(), changed.len().to_string()];
-        for key in changed {
-            arguments.extend([key.kid.to_string(), self.record(key)?]);
-        }
-        let gone = before.keys.iter().filter(|key| keys.iter().all(|kept| kept.kid != key.kid));
-        arguments.extend(gone.map(|key| key.kid.to_string()));
-        done(self.script(SAVE_KEYS, &arguments).await?)
+        self.save(before, &before.keys_tag, keys, ANY, "").await
     }
 
     async fn save_active(&self, before: &Snapshot, kid: &Kid) -> Result<(), StoreError> {
-        done(self.script(SAVE_ACTIVE, &[before.active_tag.clone(), kid.to_string()]).await?)
+        self.save(before, ANY, &before.keys, &before.active_tag, kid.as_str()).await
+    }
+
+    async fn switch(&self, before: &Snapshot, keys: &[RingKey], kid: &Kid) -> Result<(), StoreError> {
+        self.save(before, &before.keys_tag, keys, &before.active_tag, kid.as_str()).await
     }
 
     async fn make_key(&self, kid: &Kid, algorithm: SignatureAlgorithm) -> Result<PublicJwk, StoreError> {
@@ -323,10 +353,6 @@ fn percent(text: &str) -> String {
 
 fn private_name(kid: &Kid) -> String {
     format!("jwt:private:{kid}")
-}
-
-const fn done(answer: u8) -> Result<(), StoreError> {
-    if answer == 1 { Ok(()) } else { Err(StoreError::Changed) }
 }
 
 fn late() -> StoreError {

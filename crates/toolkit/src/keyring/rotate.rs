@@ -65,8 +65,7 @@ impl KeyRing {
             *made = Some(self.make().await?);
         }
         let Some(key) = made else { return Err(RingError::NoActiveKey) };
-        self.store.save_keys(&before, &before.activating(key, self.now())).await?;
-        self.store.save_active(&before, &key.kid).await?;
+        self.store.switch(&before, &before.activating(key, self.now()), &key.kid).await?;
         Ok(key.kid.clone())
     }
 
@@ -160,10 +159,7 @@ impl KeyRing {
             }
             _ => {}
         }
-        self.store.save_keys(&before, &before.activating(key, self.now())).await?;
-        // The tag of the active kid is the one of before the list was written: who changed it since wins.
-        self.store.save_active(&before, &key.kid).await?;
-        Ok(())
+        Ok(self.store.switch(&before, &before.activating(key, self.now()), &key.kid).await?)
     }
 
     /// Takes a key out of the ring: its tokens are refused here at once, and by other instances as soon as
@@ -252,6 +248,10 @@ impl KeyRing {
                 Due::First => self.ensure_initial_key().await.map(drop),
                 Due::Publish => self.publish_next().await,
                 Due::Activate { next, after } => self.activate_after(&next, after).await,
+                Due::Demote => {
+                    let before = self.store.load().await?;
+                    Ok(self.store.save_keys(&before, &before.demoted(self.now())).await?)
+                }
                 Due::Retire(kid) => self.retire(&kid, false).await,
             };
             match done {
@@ -290,6 +290,9 @@ impl KeyRing {
             let retiring = snapshot.state_of(key) == KeyState::Retiring;
             retiring && now >= key.since.saturating_add(self.options.overlap())
         };
+        if snapshot.demoted(now) != snapshot.keys {
+            due.push(Due::Demote);
+        }
         due.extend(snapshot.keys.iter().filter(over).map(|key| Due::Retire(key.kid.clone())));
         due
     }
@@ -341,6 +344,7 @@ impl KeyRing {
     /// Takes back a key that could not be made active.
     async fn withdraw(&self, kid: &Kid) -> Withdrawn {
         let mut tries = Tries::new(&self.options);
+        tries.left = tries.left.saturating_mul(4);
         loop {
             let attempt = async {
                 let before = self.store.load().await?;
@@ -381,6 +385,7 @@ enum Due {
     First,
     Publish,
     Activate { next: Kid, after: Kid },
+    Demote,
     Retire(Kid),
 }
 

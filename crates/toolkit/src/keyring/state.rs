@@ -133,16 +133,28 @@ impl Snapshot {
         key.state == KeyState::Active && !is_active && now < key.since.saturating_add(ACTIVATION_TIME)
     }
 
+    /// The keys, those as retiring that are marked as active and are not: left by a crash, or replaced by
+    /// somebody who set the active kid by hand.
+    pub(super) fn demoted(&self, now: i64) -> Vec<RingKey> {
+        let mut keys = self.keys.clone();
+        for key in &mut keys {
+            let is_active = self.active.as_ref() == Some(&key.kid);
+            if key.state == KeyState::Active && !is_active && !self.is_being_activated(key, now) {
+                key.state = KeyState::Retiring;
+                key.since = now;
+            }
+        }
+        keys
+    }
+
     /// The keys once `key` is among them and marked as the active one, and the active one until now
     /// as retiring.
     pub(super) fn activating(&self, key: &RingKey, now: i64) -> Vec<RingKey> {
-        let mut keys = self.keys.clone();
+        let mut keys = self.demoted(now);
         for other in &mut keys {
             if self.active.as_ref() == Some(&other.kid) && other.kid != key.kid {
                 other.state = KeyState::Retiring;
                 other.since = now;
-            } else if other.state == KeyState::Active && !self.is_being_activated(other, now) {
-                other.state = KeyState::Pending;
             }
         }
         keys.retain(|other| other.kid != key.kid);

@@ -25,6 +25,13 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Says which key signs, if nobody said so since `before`. The key is in the list already.
     async fn save_active(&self, before: &Snapshot, kid: &Kid) -> Result<(), StoreError>;
 
+    /// Both: the list with `kid` in it, then that it signs.
+    async fn switch(&self, before: &Snapshot, keys: &[RingKey], kid: &Kid) -> Result<(), StoreError> {
+        self.save_keys(before, keys).await?;
+        // Whoever changed the active kid since `before` wins.
+        self.save_active(before, kid).await
+    }
+
     /// Makes a private key; it is not in the ring yet.
     async fn make_key(&self, kid: &Kid, algorithm: SignatureAlgorithm) -> Result<PublicJwk, StoreError>;
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use strongroom_crypto::{CryptoError, PublicKey, sha256, sha384, sha512};
 use strongroom_wire::algorithms::SignatureAlgorithm;
 use strongroom_wire::base64url;
+use strongroom_wire::jwk::PublicJwk;
 
 use super::error::TokenError;
 use super::options::RingOptions;
@@ -73,6 +74,7 @@ impl<'a> Parsed<'a> {
 pub(super) struct Verifier {
     pub(super) algorithm: SignatureAlgorithm,
     public: PublicKey,
+    jwk: PublicJwk,
 }
 
 impl Verifier {
@@ -82,7 +84,11 @@ impl Verifier {
         let public = PublicKey::from_jwk(&key.public)?;
         // Says so now if key and algorithm do not go together.
         public.verify(key.algorithm, &vec![0; key.algorithm.digest_len()], &[])?;
-        Ok(Self { algorithm: key.algorithm, public })
+        Ok(Self { algorithm: key.algorithm, public, jwk: key.public.clone() })
+    }
+
+    pub(super) fn is_for(&self, key: &RingKey) -> bool {
+        self.algorithm == key.algorithm && self.jwk == key.public
     }
 
     pub(super) fn is_signature(&self, digest: &[u8], signature: &[u8]) -> bool {
