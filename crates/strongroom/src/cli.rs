@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod config;
+mod tokens;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
+pub(crate) use tokens::{KeystoreCommand, ServeTokens, TokensCommand, WithSettings};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
@@ -70,6 +72,12 @@ pub(crate) enum Verb {
     /// The keys that seal the store.
     #[command(subcommand)]
     Seal(SealCommand),
+    /// A ring of JWT signing keys, and its token service.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Where a ring of signing keys lies.
+    #[command(subcommand)]
+    Keystore(KeystoreCommand),
     /// Read every record of the store and say whether any is damaged.
     Check(Which),
 }
@@ -77,7 +85,7 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) const fn default_log(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
+            Self::Serve(_) | Self::Tokens(TokensCommand::Serve(_)) => "info",
             _ => "warn",
         }
     }

@@ -56,6 +56,8 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Role(command) => commands::role(command).await,
         Verb::Application(command) => commands::application(command).await,
         Verb::Seal(command) => commands::seal(command).await,
+        Verb::Tokens(command) => commands::tokens::run(command).await,
+        Verb::Keystore(command) => commands::tokens::keystore(command).await,
         Verb::Check(which) => commands::check(which).await,
     }
 }

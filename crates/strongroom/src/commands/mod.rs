@@ -5,6 +5,7 @@ mod login;
 pub(crate) mod render;
 pub(crate) mod run;
 mod show;
+pub(crate) mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
