@@ -20,8 +20,12 @@ mod crash;
 mod dev;
 mod failures;
 mod hostile;
+mod keyring_azure;
+#[path = "../../../toolkit/tests/it/keyring_suite.rs"]
+mod keyring_suite;
 mod process;
 mod production;
 mod run;
 mod seal;
 mod serve;
+mod tokens;

@@ -176,6 +176,28 @@ async fn all_algorithms_sign_and_verify() {
     }
 }
 
+/// Another library reads the JWK set and the token.
+#[tokio::test]
+async fn tokens_and_keys_are_those_of_other_libraries() {
+    for algorithm in ["ES256", "ES384", "RS256", "RS512", "PS256", "PS384"] {
+        let world = World::new().await;
+        let ring = world.ring(RingOptions { algorithm: SignatureAlgorithm::parse(algorithm).unwrap(), ..options() });
+        ring.ensure_initial_key().await.unwrap();
+        ring.rotate().await.unwrap();
+        let token = ring.sign(claims("a@example.com"), 3600).await.unwrap().token;
+        let set = serde_json::to_string(&ring.jwks().await.unwrap()).unwrap();
+        let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&set).unwrap();
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        let key = set.find(header.kid.as_ref().unwrap()).unwrap();
+        let mut checks = jsonwebtoken::Validation::new(header.alg);
+        checks.set_issuer(&["https://issuer.test"]);
+        checks.set_audience(&["downloads"]);
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).unwrap();
+        let read = jsonwebtoken::decode::<Value>(&token, &key, &checks).unwrap();
+        assert_eq!((read.claims["email"].as_str(), set.keys.len()), (Some("a@example.com"), 2), "{algorithm}");
+    }
+}
+
 fn token(header: &Value, claims: &Value, key: Option<&PrivateKey>) -> String {
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let input = format!("{}.{}", part(header), part(claims));
