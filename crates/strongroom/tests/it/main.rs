@@ -29,3 +29,4 @@ mod run;
 mod seal;
 mod serve;
 mod tokens;
+mod tokens_load;

@@ -4,23 +4,21 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use strongroom_store::conformance::skipped;
-use tokio::sync::RwLock;
 
 use crate::process::{Dev, Running, assert_refusal, fail, private_file, stderr, strongroom, succeed, text, variables};
 
 /// A Redis of our own, on a socket.
-struct Redis {
+pub(crate) struct Redis {
     process: Child,
     socket: PathBuf,
 }
 
 impl Redis {
-    fn start(folder: &Path) -> Option<Self> {
+    pub(crate) fn start(folder: &Path) -> Option<Self> {
         let socket = folder.join("redis.sock");
         let mut command = Command::new("redis-server");
         command.args(["--port", "0", "--save", "", "--unixsocket", text(&socket)]).current_dir(folder);
@@ -42,15 +40,15 @@ impl Drop for Redis {
 }
 
 /// Settings of rings in a folder, and who may administer.
-struct Place {
+pub(crate) struct Place {
     folder: PathBuf,
-    bearer: String,
-    issuer: String,
+    pub(crate) bearer: String,
+    pub(crate) issuer: String,
     environment: Vec<(String, String)>,
 }
 
 impl Place {
-    fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let new_bearer = |name: &str| {
             let file = folder.join(name);
             succeed(&["tokens", "new-bearer", "--file", text(&file)]).trim().to_owned()
@@ -60,7 +58,7 @@ impl Place {
         Self { folder: folder.to_owned(), bearer, issuer, environment: Vec::new() }
     }
 
-    fn file(&self, name: &str, kind: &str, more: &Value) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, kind: &str, more: &Value) -> PathBuf {
         let mut settings = json!({
             "KeyStore": { "Type": kind },
             "Jwt": { "Issuer": "https://tokens.test", "Audience": "downloads", "Algorithm": "ES256" },
@@ -75,18 +73,18 @@ impl Place {
         file
     }
 
-    fn in_memory(&self) -> PathBuf {
+    pub(crate) fn in_memory(&self) -> PathBuf {
         self.file("memory.json", "InMemory", &json!({}))
     }
 
-    fn in_redis(&self, redis: &Redis) -> PathBuf {
+    pub(crate) fn in_redis(&self, redis: &Redis) -> PathBuf {
         let address = format!("redis+unix://{}", redis.socket.display());
         let store = json!({ "Type": "redis", "Redis": { "KeyFile": self.folder.join("seal.key") } });
         self.file("redis.json", "redis", &json!({ "KeyStore": store, "ConnectionStrings": { "Redis": address } }))
     }
 
     /// In a vault and a configuration store of a development server, by their Azure names.
-    fn in_azure(&mut self, dev: &Dev) -> PathBuf {
+    pub(crate) fn in_azure(&mut self, dev: &Dev) -> PathBuf {
         let known = variables(&dev.folder.join("strongroom-proxy.env"));
         let login = ["SSL_CERT_FILE", "HTTPS_PROXY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
         self.environment = login.iter().map(|name| ((*name).to_owned(), known[*name].clone())).collect();
@@ -98,19 +96,19 @@ impl Place {
         self.file("azure.json", "Azure", &more)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = strongroom();
         command.args(arguments).envs(self.environment.iter().cloned());
         command
     }
 
-    fn succeed(&self, arguments: &[&str]) -> String {
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn serve(&self, settings: &Path, name: &str) -> Service {
+    pub(crate) fn serve(&self, settings: &Path, name: &str) -> Service {
         let mut command = self.command(&["tokens", "serve", "--settings", text(settings), "--listen", "127.0.0.1:0"]);
         command.stdout(Stdio::piped()).stdin(Stdio::null());
         let log = self.folder.join(format!("{name}.log"));
@@ -126,14 +124,14 @@ impl Place {
     }
 }
 
-struct Service {
-    process: Running,
-    url: String,
+pub(crate) struct Service {
+    pub(crate) process: Running,
+    pub(crate) url: String,
     http: reqwest::Client,
 }
 
 impl Service {
-    async fn call(&self, method: reqwest::Method, path: &str, bearer: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn call(&self, method: reqwest::Method, path: &str, bearer: &str, body: Value) -> (u16, Value) {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !bearer.is_empty() {
             request = request.bearer_auth(bearer);
@@ -146,15 +144,15 @@ impl Service {
         (status, response.json().await.unwrap_or_default())
     }
 
-    async fn get(&self, path: &str, bearer: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str, bearer: &str) -> (u16, Value) {
         self.call(reqwest::Method::GET, path, bearer, Value::Null).await
     }
 
-    async fn post(&self, path: &str, bearer: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, bearer: &str, body: Value) -> (u16, Value) {
         self.call(reqwest::Method::POST, path, bearer, body).await
     }
 
-    async fn link(&self, bearer: &str) -> String {
+    pub(crate) async fn link(&self, bearer: &str) -> String {
         let body = json!({ "email": "a@example.com", "filePath": "/reports/1.pdf" });
         let (status, answer) = self.post("/api/link/secure", bearer, body).await;
         assert_eq!(status, 200, "{answer}");
@@ -164,17 +162,17 @@ impl Service {
         token
     }
 
-    async fn download(&self, token: &str) -> (u16, Value) {
+    pub(crate) async fn download(&self, token: &str) -> (u16, Value) {
         self.get(&format!("/api/download?token={token}"), "").await
     }
 
-    async fn kids(&self) -> Vec<String> {
+    pub(crate) async fn kids(&self) -> Vec<String> {
         let (status, set) = self.get("/.well-known/jwks.json", "").await;
         assert_eq!(status, 200, "{set}");
         set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn active(&self, bearer: &str) -> String {
+    pub(crate) async fn active(&self, bearer: &str) -> String {
         let (_, answer) = self.get("/api/admin/keys", bearer).await;
         let keys = answer["keys"].as_array().unwrap();
         let active: Vec<_> = keys.iter().filter(|key| key["isActive"] == true).collect();
@@ -402,161 +400,4 @@ async fn twenty_processes_make_one_key_and_lose_none() {
     succeed(&["tokens", "retire", old, "--settings", text(&settings)]);
     let shown = succeed(&["tokens", "keys", "--settings", text(&settings), "-o", "json"]);
     assert!(!shown.contains(old) && shown.contains(&active));
-}
-
-/// What balances the load between the instances that are up.
-struct Balancer {
-    urls: RwLock<Vec<String>>,
-    tokens: RwLock<Vec<String>>,
-    http: reqwest::Client,
-    valid: AtomicU64,
-    refused: AtomicU64,
-    elsewhere: AtomicU64,
-    slow: AtomicU64,
-    stop: AtomicBool,
-}
-
-impl Balancer {
-    /// One validation; an instance that does not answer is passed over, as balancers do.
-    async fn validate(&self, number: u64) {
-        let token = {
-            let tokens = self.tokens.read().await;
-            tokens[usize::try_from(number).unwrap() % tokens.len()].clone()
-        };
-        for at in 0..6 {
-            let urls = self.urls.read().await.clone();
-            let url = &urls[(usize::try_from(number / 7).unwrap() + at) % urls.len()];
-            let begin = Instant::now();
-            let request = self.http.post(format!("{url}/api/tokens/validate")).json(&json!({ "token": token }));
-            match request.send().await {
-                Ok(response) if response.status() == 200 => {
-                    self.valid.fetch_add(1, Ordering::Relaxed);
-                    self.slow.fetch_max(u64::try_from(begin.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
-                    return;
-                }
-                Ok(response) => {
-                    println!("{url} refused: {:?}", response.text().await);
-                    self.refused.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
-                Err(_) => {
-                    self.elsewhere.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        self.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
-    async fn run(self: Arc<Self>) {
-        let mut interval = tokio::time::interval(Duration::from_millis(10));
-        let mut number = 0;
-        // Ten at a time, a hundred times a second; never more at once than the machine answers.
-        let room = Arc::new(tokio::sync::Semaphore::new(64));
-        while !self.stop.load(Ordering::Relaxed) {
-            interval.tick().await;
-            for _ in 0..10 {
-                let permit = Arc::clone(&room).acquire_owned().await.unwrap();
-                let balancer = Arc::clone(&self);
-                number += 1;
-                tokio::spawn(async move {
-                    balancer.validate(number).await;
-                    drop(permit);
-                });
-            }
-        }
-        drop(room.acquire_many(64).await);
-    }
-}
-
-/// InMemory, then three instances on Redis, then three on Azure's services, one killed on the way,
-/// rotations all along: no valid token is refused at any time.
-#[tokio::test(flavor = "multi_thread")]
-async fn no_valid_token_is_refused_through_rotations_a_crash_and_two_migrations() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(redis) = Redis::start(folder.path()) else { return };
-    let dev = Dev::start(&folder.path().join("data"));
-    let mut place = Place::new(folder.path());
-    let azure = place.in_azure(&dev);
-    let (memory, in_redis) = (place.in_memory(), place.in_redis(&redis));
-    let (admin, issuer) = (place.bearer.clone(), place.issuer.clone());
-    let alone = place.serve(&memory, "memory");
-    let balancer = Arc::new(Balancer {
-        urls: RwLock::new(vec![alone.url.clone()]),
-        tokens: RwLock::new(vec![alone.link(&issuer).await]),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        valid: AtomicU64::new(0),
-        refused: AtomicU64::new(0),
-        elsewhere: AtomicU64::new(0),
-        slow: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-    });
-    let (begin, load) = (Instant::now(), tokio::spawn(Arc::clone(&balancer).run()));
-    let pause = || tokio::time::sleep(Duration::from_millis(1000));
-    let issue = async |service: &Service| {
-        let token = service.link(&issuer).await;
-        balancer.tokens.write().await.push(token);
-    };
-    let rotate = async |service: &Service| {
-        let (status, answer) = service.post("/api/admin/rotate-key", &admin, Value::Null).await;
-        assert_eq!(status, 200, "{answer}");
-        issue(service).await;
-    };
-    rotate(&alone).await;
-    pause().await;
-
-    // To Redis: the keys first, then the instances.
-    let jwks = format!("{}/.well-known/jwks.json", alone.url);
-    place.succeed(&["keystore", "migrate", "--from-jwks", &jwks, "--to", text(&in_redis)]);
-    let mut on_redis: Vec<Service> = (0..3).map(|at| place.serve(&in_redis, &format!("redis-{at}"))).collect();
-    *balancer.urls.write().await = on_redis.iter().map(|service| service.url.clone()).collect();
-    assert!(alone.process.stop().success());
-    for at in 0..6 {
-        rotate(&on_redis[at % 3]).await;
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    on_redis[2].process.kill();
-    pause().await;
-    rotate(&on_redis[0]).await;
-    balancer.urls.write().await.truncate(2);
-    on_redis.truncate(2);
-
-    // To the vault: both rings know each other's keys, so instances change over one by one.
-    place.succeed(&["keystore", "migrate", "--from", text(&in_redis), "--to", text(&azure)]);
-    let mut on_azure = Vec::new();
-    for at in 0..3 {
-        let service = place.serve(&azure, &format!("azure-{at}"));
-        issue(&service).await;
-        balancer.urls.write().await.insert(0, service.url.clone());
-        if let Some(old) = on_redis.pop() {
-            issue(&old).await;
-            pause().await;
-            balancer.urls.write().await.retain(|url| *url != old.url);
-            assert!(old.process.stop().success());
-        }
-        on_azure.push(service);
-    }
-    for at in 0..4 {
-        rotate(&on_azure[at % 3]).await;
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    pause().await;
-    balancer.stop.store(true, Ordering::Relaxed);
-    load.await.unwrap();
-    let (valid, refused) = (balancer.valid.load(Ordering::Relaxed), balancer.refused.load(Ordering::Relaxed));
-    let elapsed = begin.elapsed();
-    println!(
-        "{valid} validations in {elapsed:?} ({}/s), {refused} refused, {} sent to another instance, slowest {} ms, {} tokens",
-        u128::from(valid) * 1000 / elapsed.as_millis(),
-        balancer.elsewhere.load(Ordering::Relaxed),
-        balancer.slow.load(Ordering::Relaxed),
-        balancer.tokens.read().await.len(),
-    );
-    assert_eq!(refused, 0);
-    assert!(valid > 1000);
-    for service in &on_azure {
-        let (_, answer) = service.get("/api/admin/keys", &admin).await;
-        let count = |name: &str| answer["cache"][name].as_u64().unwrap();
-        println!("{}", answer["cache"]);
-        assert!(count("hits") * 100 >= (count("hits") + count("misses")) * 99, "{answer}");
-    }
 }

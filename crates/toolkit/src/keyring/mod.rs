@@ -37,6 +37,7 @@ mod options;
 mod redis;
 mod ring;
 mod rotate;
+mod schedule;
 mod settings;
 mod state;
 mod store;

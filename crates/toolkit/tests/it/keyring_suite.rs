@@ -65,7 +65,7 @@ pub(crate) async fn ten_steps(stores: Stores<'_>, clock: &Arc<dyn Clock>) {
     there.invalidate();
     assert_eq!(there.validate(&t1.token).await.unwrap_err(), TokenError::UnknownKey);
     let published: Vec<Kid> = here.jwks().await.unwrap().keys.into_iter().map(|key| key.kid).collect();
-    assert_eq!(published, [second.clone()]);
+    assert_eq!(published, std::slice::from_ref(&second));
     assert_eq!(here.retire(&first, false).await.unwrap_err(), RingError::UnknownKey(first));
     here.retire(&second, true).await.unwrap();
     assert_eq!(here.validate(&t2.token).await.unwrap_err(), TokenError::UnknownKey);
