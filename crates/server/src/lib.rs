@@ -1,5 +1,5 @@
-//! The server as a library: the data planes of vaults and configuration stores, the token endpoints, the jobs, TLS and
-//! the development proxy. The binary gives it sockets, a clock and a store.
+//! The server as a library: the data planes of vaults and configuration stores, the token endpoints, the jobs, TLS,
+//! the development proxy, and the token service. The binary gives it sockets, a clock and a store.
 
 mod activity;
 pub mod admin;
@@ -20,6 +20,7 @@ pub mod outside;
 pub mod proxy;
 pub mod routes;
 pub mod tls;
+pub mod token_service;
 pub mod vaults;
 
 pub use strongroom_store::clock;

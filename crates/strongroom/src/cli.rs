@@ -8,9 +8,11 @@ mod config;
 mod identity;
 mod jobs;
 mod key;
+mod migrate;
 mod objects;
 mod practice;
 mod secret;
+mod tokens;
 
 pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
 pub(crate) use identity::IdentityCommand;
@@ -21,13 +23,11 @@ pub(crate) use key::{
     Curve, Encoding, EncryptArgs, KeyCommand, KeyCreate, KeyImport, KeyType, KeyVerb, PolicyVerb, PublicFormat,
     SignArgs, SignatureFormat, Signed, VerifyArgs,
 };
+pub(crate) use migrate::{Ends, Kinds, MigrateCommand};
 pub(crate) use objects::{AttributeArgs, ObjectVerb, VaultArgs, Which as WhichObject};
 pub(crate) use practice::{ComplianceCommand, CostCommand, LintCommand, Prune, VersionsCommand};
 pub(crate) use secret::{SecretCommand, SecretSet, SecretVerb};
-mod migrate;
-
-pub(crate) use config::{ConfigCommand, ConfigStoreCommand, FeatureCommand, FileArgs, KeyArgs, Output, StoreTier};
-pub(crate) use migrate::{Ends, Kinds, MigrateCommand};
+pub(crate) use tokens::{KeystoreCommand, ServeTokens, TokensCommand, WithSettings};
 
 /// Azure Key Vault, run by yourself.
 #[derive(Parser)]
@@ -147,6 +147,12 @@ pub(crate) enum Verb {
     /// What Azure would charge.
     #[command(subcommand)]
     Cost(CostCommand),
+    /// A ring of JWT signing keys, and its token service.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Where a ring of signing keys lies.
+    #[command(subcommand)]
+    Keystore(KeystoreCommand),
     /// Read every record of the store and say whether any is damaged.
     Check(Which),
 }
@@ -154,7 +160,7 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) const fn default_log(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
+            Self::Serve(_) | Self::Tokens(TokensCommand::Serve(_)) => "info",
             _ => "warn",
         }
     }

@@ -77,6 +77,8 @@ async fn run(verb: Verb) -> Outcome {
         Verb::Lint(command) => commands::practice::lint(command),
         Verb::Versions(command) => commands::practice::versions(command).await,
         Verb::Cost(command) => commands::practice::cost(command),
+        Verb::Tokens(command) => commands::tokens::run(command).await,
+        Verb::Keystore(command) => commands::tokens::keystore(command).await,
         Verb::Check(which) => commands::check(which).await,
     }
 }

@@ -6,10 +6,12 @@
 //!   cache, and local fallback for development.
 //! - [`keys`]: signing, verifying, encrypting and wrapping with keys that stay in their vault, and
 //!   which of these calls work offline.
+//! - [`keyring`]: JWT signing keys that rotate, shared by any number of instances.
 //! - [`jws`], [`documents`]: tokens and detached signatures.
 //! - [`ca`], [`tls`], [`ssh_agent`]: certificates, TLS servers and SSH logins.
 //! - [`http_signatures`]: requests that prove who sent them.
 //! - [`envelope`]: files and streams of any size under a vault's key.
+//! - [`migrate`]: secrets and keys from one vault to another, planned, proven and resumable.
 //! - [`credentials`]: logging in, one client per vault, trying again.
 //! - [`practice`]: what vaults and settings had better not do.
 //! - [`vault`]: what all this stands on, for what has no call of its own.
@@ -21,14 +23,10 @@ pub mod documents;
 pub mod envelope;
 pub mod http_signatures;
 pub mod jws;
+pub mod keyring;
 pub mod keys;
-pub mod practice;
-//! [`secrets`]: the secrets of a multi-tenant application, from any [`strongroom_store::Vault`], with
-//! fallback from a tenant to all, a cache, and local fallback for development.
-//!
-//! [`migrate`]: secrets and keys from one vault to another, planned, proven and resumable.
-
 pub mod migrate;
+pub mod practice;
 pub mod secrets;
 pub mod ssh_agent;
 pub mod tls;

@@ -25,8 +25,6 @@ mod redis;
 mod redis_server;
 mod retry;
 mod matrix;
-mod redis;
-mod redis_server;
 #[allow(dead_code, reason = "another crate's tests use the rest")]
 #[path = "../../../server/tests/it/support.rs"]
 mod server;

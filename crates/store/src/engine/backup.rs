@@ -5,6 +5,7 @@
 //! given the key.
 
 use serde::{Deserialize, Serialize};
+use strongroom_crypto::constant_time_eq;
 use strongroom_wire::base64url::Base64Url;
 use strongroom_wire::ids::{Kind, ObjectName, Version};
 use strongroom_wire::rotation::RotationPolicy;
@@ -47,7 +48,8 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             let mut stored: StoredVersion = decode(key, record)?;
             if let StoredBody::Key(key) = &mut stored.body {
                 let handle = Sensitive::new(key.handle.expose().0.clone());
-                let material = self.shared.provider.back_up(&handle).await.map_err(provider_error)?;
+                let (custodian, _) = self.custodian(key.hardware)?;
+                let material = custodian.back_up(&handle).await.map_err(provider_error)?;
                 key.handle = Sensitive::new(Base64Url(material.expose().clone()));
             }
             versions.push((version, stored));
@@ -93,7 +95,8 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         for (version, mut stored) in content.versions {
             if let StoredBody::Key(key) = &mut stored.body {
                 let backup = Sensitive::new(key.handle.expose().0.clone());
-                let handle = match self.shared.provider.restore(&backup).await {
+                let (custodian, hardware) = self.custodian(key.hardware)?;
+                let handle = match custodian.restore(&backup).await {
                     Ok(handle) => handle,
                     Err(fault) => {
                         self.take_back(&handles).await;
@@ -101,7 +104,10 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                     }
                 };
                 key.handle = Sensitive::new(Base64Url(handle.expose().clone()));
-                handles.push(handle);
+                // The same handle is the same key, which is not ours to destroy.
+                if !constant_time_eq(handle.expose(), backup.expose()) {
+                    handles.push((hardware, handle));
+                }
             }
             batch.put(self.keys.version(kind, &folded, version), encode(&stored)?);
             latest = Some(stored);
@@ -123,11 +129,9 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     }
 
     /// Nothing refers to keys that were taken in for a restore that failed.
-    async fn take_back(&self, handles: &[Sensitive<Vec<u8>>]) {
-        for handle in handles {
-            if let Err(fault) = self.shared.provider.destroy(handle).await {
-                tracing::warn!(%fault, "an unused key was left with its provider");
-            }
+    async fn take_back(&self, handles: &[(bool, Sensitive<Vec<u8>>)]) {
+        for (hardware, handle) in handles {
+            self.discard(*hardware, handle).await;
         }
     }
 

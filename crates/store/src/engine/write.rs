@@ -83,7 +83,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
     }
 
     /// Removes material that nothing refers to; a failure changes nothing for the caller.
-    async fn discard(&self, hardware: bool, handle: &Sensitive<Vec<u8>>) {
+    pub(super) async fn discard(&self, hardware: bool, handle: &Sensitive<Vec<u8>>) {
         let Ok((custodian, _)) = self.custodian(hardware) else { return };
         if let Err(fault) = custodian.destroy(handle).await {
             tracing::warn!(%fault, "an unused key was left with its provider");

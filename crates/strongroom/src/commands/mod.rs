@@ -9,15 +9,16 @@ pub(crate) mod identity;
 pub(crate) mod jwt;
 pub(crate) mod key;
 mod login;
+pub(crate) mod migrate;
 mod objects;
 pub(crate) mod pages;
 pub(crate) mod practice;
-pub(crate) mod migrate;
 pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod secret;
 mod show;
 pub(crate) mod sign;
+pub(crate) mod tokens;
 mod vault_uri;
 
 use std::path::PathBuf;

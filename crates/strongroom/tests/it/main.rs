@@ -28,6 +28,9 @@ mod key_cli;
 mod practice;
 mod hsm;
 mod migrate;
+mod keyring_azure;
+#[path = "../../../toolkit/tests/it/keyring_suite.rs"]
+mod keyring_suite;
 mod process;
 mod production;
 mod run;
@@ -35,3 +38,5 @@ mod seal;
 mod secret_cli;
 mod serve;
 mod vaults;
+mod tokens;
+mod tokens_load;

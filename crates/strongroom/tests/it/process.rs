@@ -79,6 +79,11 @@ impl Running {
         Self { child, log: log.to_owned(), _stdout: Some(stdout) }
     }
 
+    /// A process that was started, and whose output is held open.
+    pub(crate) fn of(child: Child, log: PathBuf, stdout: BufReader<ChildStdout>) -> Self {
+        Self { child, log, _stdout: Some(stdout) }
+    }
+
     /// Starts `command`, which prints nothing. It logs into `log`.
     pub(crate) fn start_quiet(mut command: Command, log: &Path) -> Self {
         let errors = OpenOptions::new().create(true).append(true).open(log).unwrap();

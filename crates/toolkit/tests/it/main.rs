@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::as_conversions,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     missing_docs,
     reason = "tests"
 )]
@@ -20,6 +21,9 @@ mod keys;
 mod practice;
 mod programs;
 mod migrate;
+mod keyring_memory;
+mod keyring_redis;
+mod keyring_suite;
 mod secrets;
 mod ssh_agent;
 mod secrets_manage;
