@@ -27,8 +27,7 @@ pub use embedded::Embedded;
 pub use uri::VaultUri;
 
 /// What a URI can begin with, for messages.
-const KNOWN: &str =
-    "a vault's URI begins with memory:, file:, redis:, rediss:, pkcs11:, tpm2:, azure: or https:";
+const KNOWN: &str = "a vault's URI begins with memory:, file:, redis:, rediss:, pkcs11:, tpm2:, azure: or https:";
 
 /// The vault that is meant when the URI names none.
 const DEFAULT_VAULT: &str = "default";

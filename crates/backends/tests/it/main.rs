@@ -15,6 +15,7 @@ mod credentials;
 mod embedded;
 mod faults;
 mod file;
+mod matrix;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 #[cfg(feature = "pkcs11")]
@@ -24,7 +25,6 @@ mod pkcs11_faults;
 mod redis;
 mod redis_server;
 mod retry;
-mod matrix;
 #[allow(dead_code, reason = "another crate's tests use the rest")]
 #[path = "../../../server/tests/it/support.rs"]
 mod server;

@@ -28,6 +28,7 @@ use tempfile::TempDir;
 use crate::embedded::file_uri;
 use crate::redis_server::RedisServer;
 use crate::server::{TestServer, client, machine_time};
+use crate::{pkcs11_bench, tpm2_bench};
 
 type Opening<T> = Pin<Box<dyn Future<Output = T>>>;
 type Again = Box<dyn Fn() -> Opening<Result<Arc<dyn Vault>, String>>>;
@@ -39,6 +40,8 @@ const BACKENDS: &[(&str, Open)] = &[
     ("`memory:`", || Box::pin(memory())),
     ("`file:`", || Box::pin(file())),
     ("`redis:`", || Box::pin(redis())),
+    ("`pkcs11:`", || Box::pin(pkcs11())),
+    ("`tpm2:`", || Box::pin(tpm2())),
     ("`azure:`", || Box::pin(azure())),
 ];
 
@@ -86,6 +89,19 @@ async fn redis() -> Option<Place> {
     Some(Place::of(server.uri(""), Some(Box::new(|| Box::pin(async { drop(server) }))), Box::new(())).await)
 }
 
+/// The token of the process that the test runs in.
+async fn pkcs11() -> Option<Place> {
+    Some(Place::of(pkcs11_bench::Bench::of_process()?.uri(), None, Box::new(())).await)
+}
+
+async fn tpm2() -> Option<Place> {
+    if !tpm2_bench::installed("the matrix of backends: tpm2") {
+        return None;
+    }
+    let bench = tpm2_bench::Bench::new();
+    Some(Place::of(bench.uri(&bench.path("records"), ""), None, Box::new(bench)).await)
+}
+
 async fn azure() -> Option<Place> {
     let server = TestServer::start().await;
     let suite = server.administrator().await;
@@ -114,8 +130,12 @@ async fn azure() -> Option<Place> {
     Some(Place { vault: one, other, again, stop: Some(stop), keep: Box::new(()) })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_documented_matrix_is_what_backends_do() {
+#[test]
+fn the_documented_matrix_is_what_backends_do() {
+    pkcs11_bench::in_own_process("matrix::the_documented_matrix_is_what_backends_do", async |_bench| matrix().await);
+}
+
+async fn matrix() {
     let (mut columns, mut whole) = (Vec::new(), true);
     for (backend, open) in BACKENDS {
         match open().await {

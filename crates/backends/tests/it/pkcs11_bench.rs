@@ -63,6 +63,11 @@ pub(crate) fn in_own_process_under(wrapper: &[&str], test: &str, body: impl Asyn
 }
 
 impl Bench {
+    /// That of the process that the test runs in.
+    pub(crate) fn of_process() -> Option<Self> {
+        std::env::var_os(FOLDER).map(|folder| Self { folder: PathBuf::from(folder) })
+    }
+
     pub(crate) fn tokens(&self) -> PathBuf {
         self.folder.join("tokens")
     }

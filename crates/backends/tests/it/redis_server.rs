@@ -76,7 +76,6 @@ impl RedisServer {
         connect(&format!("redis://127.0.0.1:{}", self.port)).await.unwrap()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a process tells nobody that it listens")]
     fn wait(&self) {
         let until = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
