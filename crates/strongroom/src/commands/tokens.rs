@@ -120,8 +120,8 @@ async fn serve_tokens(arguments: ServeTokens) -> Outcome {
     let routes = router(Arc::new(service));
     tasks.start("tokens", serve(routes, listener, tls, stopped.clone()));
     tasks.start("keys", jobs(ring, stopped));
-    println!("The token service is at {own_url} ({} keys)", settings_name(&settings));
     let (mut interrupt, mut terminate) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    println!("The token service is at {own_url} ({} keys)", settings_name(&settings));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -23,6 +23,9 @@ const WAITING: usize = 64;
 /// Kids that are known not to exist; more push older ones out.
 const ABSENT: usize = 10_000;
 
+/// So many reads for unknown kids may follow each other without the interval between them.
+const BURST: u32 = 5;
+
 /// A failure is the answer to all for so long.
 const FAILURE_TIME: Duration = Duration::from_secs(1);
 
@@ -54,10 +57,13 @@ pub struct Counters {
     pub failures: u64,
 }
 
-/// When a read began, and how it failed if it did.
-struct Read {
-    began: Instant,
-    fault: Option<StoreError>,
+/// The reads so far.
+#[derive(Default)]
+struct Reads {
+    /// How the last one failed, and when.
+    fault: Option<(Instant, StoreError)>,
+    /// Until when those for unknown kids use up the interval between them.
+    used_up: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -79,8 +85,8 @@ pub(super) struct KeyCache {
     begun: AtomicU64,
     /// Reads that were begun when what is known was said to count no more.
     forgotten: AtomicU64,
-    /// Held by the one who reads: the last read.
-    reading: Mutex<Option<Read>>,
+    /// Held by the one who reads.
+    reading: Mutex<Reads>,
     /// Did the last read fail?
     failing: AtomicBool,
     refreshing: AtomicBool,
@@ -102,7 +108,7 @@ impl KeyCache {
             begun: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
             failing: AtomicBool::new(false),
-            reading: Mutex::new(None),
+            reading: Mutex::default(),
             refreshing: AtomicBool::new(false),
             waiting: Semaphore::new(WAITING),
             absent: quick_cache::sync::Cache::new(ABSENT),
@@ -230,26 +236,26 @@ impl KeyCache {
 
     /// A view from a read that began after the one of that number: of several who ask, one reads.
     async fn read_after(self: &Arc<Self>, number: u64, interval: Duration) -> Result<Arc<View>, StoreError> {
-        let mut last = self.reading.lock().await;
+        let mut reads = self.reading.lock().await;
         if let Some(view) = self.current.load_full().filter(|view| view.number > number) {
             return Ok(view);
         }
-        if let Some(Read { began, fault }) = &*last {
-            if let Some(fault) = fault.as_ref().filter(|_| began.elapsed() < FAILURE_TIME) {
-                return Err(fault.clone());
-            }
-            if let Some(earliest) = began.checked_add(interval) {
-                tokio::time::sleep_until(earliest).await;
-            }
+        if let Some((_, fault)) = reads.fault.as_ref().filter(|(when, _)| when.elapsed() < FAILURE_TIME) {
+            return Err(fault.clone());
         }
-        let (began, fetched) = (Instant::now(), self.clock.now().millis());
+        if !interval.is_zero() {
+            let now = Instant::now();
+            let used_up = reads.used_up.map_or(now, |until| until.max(now)).checked_add(interval).unwrap_or(now);
+            reads.used_up = Some(used_up);
+            // A rotation or two bring new kids at once; strangers do so all the time.
+            tokio::time::sleep_until(used_up.checked_sub(interval.saturating_mul(BURST)).unwrap_or(now)).await;
+        }
+        let fetched = self.clock.now().millis();
         let number = self.begun.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         count(&self.counts.fetches);
         let loaded = self.store.load().await;
         self.failing.store(loaded.is_err(), Ordering::Release);
-        let fault = loaded.as_ref().err().cloned();
-        // A failure counts from its end: it may have taken longer than it is remembered.
-        *last = Some(Read { began: if fault.is_some() { Instant::now() } else { began }, fault });
+        reads.fault = loaded.as_ref().err().map(|fault| (Instant::now(), fault.clone()));
         let snapshot = loaded.inspect_err(|_fault| count(&self.counts.failures))?;
         let verifiers = self.verifiers(&snapshot);
         let view = Arc::new(View { snapshot, verifiers, fetched, number });

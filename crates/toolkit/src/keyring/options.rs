@@ -21,7 +21,7 @@ pub struct RingOptions {
     pub cache_ttl: i64,
     /// How much longer when the store does not answer; `None`: not at all.
     pub stale_if_error: Option<i64>,
-    /// Unknown kids make the ring be read no more often than this.
+    /// Unknown kids make the ring be read no more often than this, after the first few.
     pub unknown_kid_interval: Duration,
     /// A new key becomes active by schedule every so often; `None`: never.
     pub rotate_every: Option<i64>,

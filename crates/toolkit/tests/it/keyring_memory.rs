@@ -309,7 +309,7 @@ async fn an_unknown_kid_is_fetched_once() {
         asked.await.unwrap().unwrap();
     }
     assert_eq!(world.store.loads(), 1);
-    // Strangers' kids: at most one read in a second, and none for a kid that was looked for.
+    // Strangers' kids: after the first few one read in a second, and none for a kid that was looked for.
     let strange =
         |at: u32| token(&json!({ "alg": "ES256", "kid": format!("{at:032x}") }), &json!({ "exp": START }), None);
     let begin = tokio::time::Instant::now();
@@ -318,7 +318,7 @@ async fn an_unknown_kid_is_fetched_once() {
         assert_eq!(verifier.validate(&strange(at)).await.unwrap_err(), TokenError::UnknownKey);
     }
     assert_eq!(world.store.loads(), 10);
-    assert!(begin.elapsed() >= Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= Duration::from_secs(6), "{:?}", begin.elapsed());
     verifier.validate(&second).await.unwrap();
 }
 
