@@ -50,6 +50,22 @@ impl Class {
         }
     }
 
+    /// The class that another run of this program ended with.
+    pub(crate) fn of_code(code: Option<i32>) -> Self {
+        let classes = [
+            Self::Usage,
+            Self::NotFound,
+            Self::NotAuthenticated,
+            Self::Forbidden,
+            Self::Conflict,
+            Self::Throttled,
+            Self::Unavailable,
+            Self::NotVerified,
+        ];
+        let found = classes.into_iter().find(|class| code == Some(i32::from(class.code())));
+        found.unwrap_or(Self::Other)
+    }
+
     /// The class of what a vault answers.
     pub(crate) const fn of(kind: ErrorKind) -> Self {
         match kind {

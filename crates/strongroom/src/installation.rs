@@ -99,21 +99,18 @@ pub(crate) struct Settings {
     pub(crate) outside_issuers: Vec<OutsideIssuerConfig>,
     /// Shared with other installations, when configured; otherwise one is made and kept.
     pub(crate) backup_key: Option<Sensitive<[u8; 32]>>,
-    /// The `pkcs11:` URI of the token that keeps the keys; without it they are kept in software.
-    pub(crate) key_provider: Option<Sensitive<String>>,
+    /// The `pkcs11:` URI of the token that keeps keys in hardware; without it there are none.
+    pub(crate) hsm: Option<Sensitive<String>>,
 }
 
 /// The key that seals backup blobs lies here.
 const BACKUP_KEY: &str = "$sys/backup-key";
 
-/// Who keeps the keys of an installation: nobody else can use them.
+/// Which HSM an installation's keys in hardware are in: no other can use them.
 #[derive(Serialize, Deserialize)]
-struct KeysKeptBy {
-    place: String,
+struct HardwareKeysIn {
+    token: String,
 }
-
-/// Installations from before this was recorded, and all without a token.
-const IN_SOFTWARE: &str = "software";
 
 /// The key that seals backup blobs, as it lies (sealed) in the store.
 #[derive(Serialize, Deserialize)]
@@ -126,7 +123,9 @@ struct StoredBackupKey {
 pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<App>, String> {
     let records = store.records();
     let now = settings.clock.now();
-    let provider = key_provider(&records, settings.key_provider.as_ref()).await?;
+    let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
+    let provider: Arc<dyn KeyProvider> = Arc::new(provider);
+    let hardware = hardware(&records, settings.hsm.as_ref()).await?;
     // A key that is configured later does not make the backups of before unreadable.
     let own = stored_backup_key(&records).await?;
     let (backup_key, earlier) = match &settings.backup_key {
@@ -134,7 +133,7 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
         None => (own, None),
     };
     let stores = ConfigStores::new(Arc::clone(&records), settings.vaults_on_demand);
-    let installation = Installation::with(Arc::clone(&records), provider, backup_key, earlier, None);
+    let installation = Installation::with(Arc::clone(&records), provider, backup_key, earlier, hardware);
     let directory = Directory::open(records, settings.site, now).await.map_err(|error| error.message)?;
     let http = reqwest::Client::builder()
         .https_only(true)
@@ -158,39 +157,35 @@ pub(crate) async fn open_app(store: &Store, settings: Settings) -> Result<Arc<Ap
     }))
 }
 
-/// The custodian of the keys, as configured; refused when the keys that there are lie elsewhere.
-async fn key_provider(
+/// The HSM, as configured; refused when the keys in hardware that there are lie elsewhere.
+async fn hardware(
     records: &Arc<dyn Records>,
     uri: Option<&Sensitive<String>>,
-) -> Result<Arc<dyn KeyProvider>, String> {
-    let (provider, place): (Arc<dyn KeyProvider>, String) = match uri {
-        None => {
-            let provider = SoftwareProvider::new().map_err(|fault| format!("threads could not be started: {fault}"))?;
-            (Arc::new(provider), IN_SOFTWARE.to_owned())
-        }
-        Some(uri) => {
-            let wrong = |fault| format!("keys.provider: {fault}");
-            let uri = VaultUri::parse(uri.expose()).map_err(wrong)?;
-            if uri.scheme() != "pkcs11" || uri.get("x-records").is_some() || uri.get("vault").is_some() {
-                return Err("keys.provider: takes the pkcs11: URI of a token, without x-records and vault".to_owned());
-            }
-            let provider = pkcs11::provider(&uri, &OpenOptions::default()).await.map_err(wrong)?;
-            let place = format!("the token with the serial number {:?}", provider.token_serial());
-            (Arc::new(provider), place)
-        }
+) -> Result<Option<Arc<dyn KeyProvider>>, String> {
+    const PLACE: &str = "$sys/hardware-keys-in";
+    let elsewhere = |kept: HardwareKeysIn| {
+        format!(
+            "this installation keeps keys in the token with the serial number {:?}: set hsm.uri back, or make a new \
+             installation for another token",
+            kept.token
+        )
     };
-    let read = records.read(&RecordKey::new(BACKUP_KEY)).await;
-    let used = read.map_err(|fault| fault.to_string())?.is_some();
-    let first = KeysKeptBy { place: if used { IN_SOFTWARE.to_owned() } else { place.clone() } };
-    let kept = first_or_stored(records, "$sys/keys-kept-by", first).await.map_err(|error| error.message)?;
-    if kept.place == place {
-        return Ok(provider);
+    let Some(uri) = uri else {
+        let kept = records.read(&RecordKey::new(PLACE)).await.map_err(|fault| fault.to_string())?;
+        let kept = kept.map(|kept| serde_json::from_slice(&kept.value)).transpose();
+        let kept = kept.map_err(|_fault| "the record of the HSM is damaged".to_owned())?;
+        return kept.map_or(Ok(None), |kept| Err(elsewhere(kept)));
+    };
+    let wrong = |fault| format!("hsm.uri: {fault}");
+    let uri = VaultUri::parse(uri.expose()).map_err(wrong)?;
+    if uri.scheme() != "pkcs11" || uri.get("x-records").is_some() || uri.get("vault").is_some() {
+        return Err("hsm.uri: takes the pkcs11: URI of a token, without x-records and vault".to_owned());
     }
-    Err(format!(
-        "this installation keeps its keys in {}; it cannot use those in {place}: set keys.provider back, or make a new \
-         installation for the other place",
-        kept.place
-    ))
+    let provider = pkcs11::provider(&uri, &OpenOptions::default()).await.map_err(wrong)?;
+    let token = provider.token_serial().to_owned();
+    let kept = first_or_stored(records, PLACE, HardwareKeysIn { token: token.clone() }).await;
+    let kept = kept.map_err(|error| error.message)?;
+    if kept.token == token { Ok(Some(Arc::new(provider))) } else { Err(elsewhere(kept)) }
 }
 
 async fn stored_backup_key(records: &Arc<dyn Records>) -> Result<AeadKey, String> {

@@ -67,7 +67,7 @@ pub(crate) struct VerifyFile {
 pub(crate) enum DocumentFormat {
     /// What `openssl dgst -verify` takes.
     Der,
-    /// r‖s for elliptic curves, as in JWS.
+    /// As in JWS: for elliptic curves r and s, one behind the other.
     Raw,
     /// With algorithm, key, version, digest and time.
     Json,

@@ -14,6 +14,7 @@ use super::login::variable;
 use super::vault_uri;
 use crate::Outcome;
 use crate::cli::SshAgent;
+use crate::failure::{Class, Failure};
 
 /// Serves in the background, until it is stopped, or for the length of a command.
 pub(crate) async fn run(arguments: SshAgent) -> Outcome {
@@ -44,7 +45,7 @@ pub(crate) async fn run(arguments: SshAgent) -> Outcome {
 
 /// This program again, which stays when this one ends; gives what a shell needs. The URI goes by the
 /// environment, which others cannot see.
-fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Result<String, String> {
+fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Result<String, Failure> {
     let said = |fault: std::io::Error| fault.to_string();
     let mut command = Command::new(std::env::current_exe().map_err(said)?);
     command.args(["ssh-agent", "--foreground"]).env("STRONGROOM_VAULT", uri);
@@ -63,7 +64,8 @@ fn in_background(uri: &str, keys: &[String], socket: Option<&Path>) -> Result<St
     if line.is_empty() {
         let output = child.wait_with_output().map_err(said)?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(errors.trim().trim_start_matches("strongroom: ").to_owned());
+        let message = errors.trim().trim_start_matches("strongroom: ");
+        return Err(Failure::new(Class::of_code(output.status.code()), message));
     }
     Ok(format!("{}\nSSH_AGENT_PID={}; export SSH_AGENT_PID;", line.trim_end(), child.id()))
 }

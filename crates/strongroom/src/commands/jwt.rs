@@ -11,6 +11,7 @@ use super::encrypt::read_small;
 use super::sign::algorithm;
 use crate::Outcome;
 use crate::cli::JwtCommand;
+use crate::failure::Failure;
 
 /// `strongroom jwt`.
 pub(crate) async fn run(command: JwtCommand) -> Outcome {
@@ -20,6 +21,9 @@ pub(crate) async fn run(command: JwtCommand) -> Outcome {
             let text = read_small(&claims).await?;
             let mut claims: Value =
                 serde_json::from_str(&text).map_err(|_fault| "the claims are not a JSON object".to_owned())?;
+            if !claims.is_object() {
+                return Err(Failure::usage("the claims are not a JSON object"));
+            }
             if let (Some(seconds), Some(members)) = (expires_in, claims.as_object_mut()) {
                 let now = SystemClock.now().seconds();
                 members.insert("iat".to_owned(), now.into());

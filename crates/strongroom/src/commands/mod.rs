@@ -235,7 +235,7 @@ impl Target {
             vaults_on_demand: true,
             outside_issuers: Vec::new(),
             backup_key: None,
-            key_provider: None,
+            hsm: None,
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: Dev) -> Outcome {
         vaults_on_demand: true,
         outside_issuers: Vec::new(),
         backup_key: None,
-        key_provider: None,
+        hsm: None,
     };
     let app = open_app(&store, settings).await?;
     for name in arguments.vault.iter().map(String::as_str).chain([DEFAULT_VAULT]) {

@@ -41,7 +41,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) seal: Seal,
     #[serde(default)]
-    pub(crate) keys: Option<Keys>,
+    pub(crate) hsm: Option<Hsm>,
     #[serde(default)]
     pub(crate) tenant: Option<Tenant>,
     #[serde(default)]
@@ -74,12 +74,12 @@ pub(crate) enum Seal {
     File { file: PathBuf },
 }
 
-/// Who keeps the keys.
+/// Who keeps keys in hardware.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Keys {
+pub(crate) struct Hsm {
     /// A `pkcs11:` URI. People put PINs there.
-    pub(crate) provider: Sensitive<String>,
+    pub(crate) uri: Sensitive<String>,
 }
 
 /// Ids of a new installation.

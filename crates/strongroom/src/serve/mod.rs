@@ -68,7 +68,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, String> {
         vaults_on_demand: config.vaults_on_demand,
         outside_issuers: config.trusted_issuer.clone(),
         backup_key: config.backup_key()?,
-        key_provider: config.keys.as_ref().map(|keys| keys.provider.duplicate()),
+        hsm: config.hsm.as_ref().map(|hsm| hsm.uri.duplicate()),
     })
 }
 

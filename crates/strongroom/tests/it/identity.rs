@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::process::{Dev, assert_refusal, stderr, strongroom, succeed, text, variables};
+use crate::process::{Dev, assert_failure, assert_refusal, stderr, strongroom, succeed, text, variables};
 
 /// A development server with an identity that may read the secret `greeting`.
 struct World {
@@ -260,7 +260,7 @@ async fn the_chain_names_every_step_and_its_remedy() {
         "Azure CLI: the program az is not on the PATH; to use it, run `az login`",
         "Azure Developer CLI: the program azd is not on the PATH; to use it, run `azd auth login`",
     ];
-    assert_refusal(&output, &steps);
+    assert_failure(&output, 4, &steps);
     let said = stderr(&output);
     let places: Vec<_> = steps.iter().map(|step| said.find(step).unwrap()).collect();
     assert!(places.is_sorted(), "{said}");
@@ -303,7 +303,7 @@ async fn an_azure_cli_that_is_logged_out_is_named_with_its_remedy() {
     let world = World::new().await;
     let mut command = with_programs(&world, world.folder.path());
     let output = command.env("AZURE_CONFIG_DIR", world.folder.path().join("azure")).output().unwrap();
-    assert_refusal(&output, &["Azure CLI: az is not logged in; to use it, run `az login`"]);
+    assert_failure(&output, 4, &["Azure CLI: az is not logged in; to use it, run `az login`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,9 @@ use strongroom_store::Vault;
 use strongroom_store::conformance::skipped;
 
 use crate::client::Client;
-use crate::process::{Dev, Running, assert_refusal, fail, mode, stderr, strongroom, succeed, text, until, variables};
+use crate::process::{
+    Dev, Running, assert_failure, assert_refusal, fail, mode, stderr, strongroom, succeed, text, until, variables,
+};
 
 /// What it takes to log in through the proxy.
 const LOGIN: [&str; 5] = ["SSL_CERT_FILE", "HTTPS_PROXY", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
@@ -124,7 +126,7 @@ async fn files_and_streams_are_encrypted_and_come_back_or_nothing_does() {
     let altered = desk.file("altered", altered);
     let target = desk.path("never");
     let refused = desk.run_with(&["decrypt", "--key", "data-key", "--in", &altered, "--out", &target], b"");
-    assert_refusal(&refused, &["altered or cut off"]);
+    assert_failure(&refused, 9, &["altered or cut off"]);
     assert!(!Path::new(&target).exists());
     assert!(
         !std::fs::read_dir(desk.folder.path())
@@ -132,8 +134,8 @@ async fn files_and_streams_are_encrypted_and_come_back_or_nothing_does() {
             .any(|entry| entry.unwrap().path().extension() == Some("new".as_ref()))
     );
     assert_refusal(&desk.run_with(&["encrypt", "--key", "curve"], b"x"), &["RSA", "EC P-256"]);
-    assert_refusal(&desk.run_with(&["encrypt", "--key", "absent"], b"x"), &["key not found: absent"]);
-    fail(&["encrypt", "--key", "k", "--vault", "nowhere"], &["memory:"]);
+    assert_failure(&desk.run_with(&["encrypt", "--key", "absent"], b"x"), 3, &["key not found: absent"]);
+    assert_failure(&desk.run_with(&["encrypt", "--key", "k", "--vault", "nowhere"], b""), 2, &["memory:"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +161,7 @@ async fn a_signed_file_is_verified_by_openssl_and_by_verify() {
             )
         };
         assert!(verify(&document).status.success());
-        assert_refusal(&verify(&other), &["NOT valid"]);
+        assert_failure(&verify(&other), 9, &["NOT valid"]);
     }
     assert_eq!(std::fs::read(desk.path("raw")).unwrap().len(), 64);
 }
@@ -184,12 +186,12 @@ async fn a_token_is_verified_by_pyjwt_and_by_verify() {
     .unwrap();
     assert_eq!(claims["sub"], "alice");
     let wrong = desk.run_with(&["jwt", "verify", "--key", "jwt-signing-key", "--audience", "web", &token], b"");
-    assert_refusal(&wrong, &["audience"]);
+    assert_failure(&wrong, 9, &["audience"]);
     // Also after a rotation: the token names its version.
     let pem = desk.public_pem("jwt-signing-key").await;
     desk.key("jwt-signing-key", json!({ "kty": "EC", "crv": "P-256" })).await;
     desk.succeed(&["jwt", "verify", "--key", "jwt-signing-key", &token]);
-    assert_refusal(&desk.run_with(&sign, b"[1]"), &["JSON object"]);
+    assert_failure(&desk.run_with(&sign, b"[1]"), 2, &["JSON object"]);
 
     let script = "import sys, jwt; print(jwt.decode(open(sys.argv[1]).read().strip(), open(sys.argv[2]).read(), \
                   algorithms=['ES256'], audience='api')['sub'])";
@@ -246,7 +248,7 @@ async fn an_ssh_agent_serves_a_command_or_until_it_is_stopped() {
     until("the agent in the background has gone with its folder", || {
         (!Path::new(&socket).parent().unwrap().exists()).then_some(())
     });
-    assert_refusal(&desk.run_with(&["ssh-agent", "--vault", "nowhere"], b""), &["memory:"]);
+    assert_failure(&desk.run_with(&["ssh-agent", "--vault", "nowhere"], b""), 2, &["memory:"]);
 
     let socket = desk.path("agent/socket");
     let mut command = desk.command();

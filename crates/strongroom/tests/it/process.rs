@@ -37,8 +37,14 @@ pub(crate) fn fail(arguments: &[&str], words: &[&str]) {
 
 #[track_caller]
 pub(crate) fn assert_refusal(output: &Output, words: &[&str]) {
+    assert_failure(output, 1, words);
+}
+
+/// It ended with this code, and said that.
+#[track_caller]
+pub(crate) fn assert_failure(output: &Output, code: i32, words: &[&str]) {
     let said = stderr(output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     for word in words {
         assert!(said.contains(word), "{word:?} is not in: {said}");

@@ -2,6 +2,7 @@
 //! writes, against its server. Each test has a server of its own, which ends with it and leaves
 //! nothing; examples that make objects of the same names have vaults of their own in it.
 
+mod hsm;
 mod keys;
 mod logins;
 mod patience;
