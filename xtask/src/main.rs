@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use steps::Steps;
 
 const USAGE: &str = "\
-cargo xtask test                  format, lints, crate chain, all tests, conformance suites
+cargo xtask test                  format, lints, crate chain, documentation, all tests, conformance suites
 cargo xtask test --quick          the same without the conformance suites
 cargo xtask conformance           the conformance suites alone, against the release binary
 cargo xtask integration [FILTER]  the tests against real servers, stores, tokens and programs: azure, redis, pkcs11 …
@@ -101,6 +101,8 @@ fn checks(steps: &mut Steps) {
         &[],
     );
     steps.check("crate chain", chain::check);
+    let strict = [("RUSTDOCFLAGS", "-D warnings")];
+    steps.command("documentation", "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &strict);
     tests(steps);
 }
 

@@ -17,7 +17,7 @@ use strongroom_store::conformance::skipped;
 
 use crate::client::Client;
 use crate::process::{
-    Dev, Running, assert_failure, assert_refusal, fail, mode, stderr, strongroom, succeed, text, until, variables,
+    Dev, Running, assert_failure, assert_refusal, mode, stderr, strongroom, succeed, text, until, variables,
 };
 
 /// What it takes to log in through the proxy.

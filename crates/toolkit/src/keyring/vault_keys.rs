@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strongroom_store::clock::Clock;
 use strongroom_store::provider::{Operation, Output};
-use strongroom_store::vault::{Body, Listing, NewAttributes, NewVersion, Target};
+use strongroom_store::vault::{Body, Listing, NewAttributes, NewVersion, Target, list_all};
 use strongroom_store::{Cx, Time, Vault};
 use strongroom_wire::algorithms::{KeyOp, SignatureAlgorithm};
 use strongroom_wire::attributes::Tags;
@@ -75,17 +75,9 @@ impl VaultKeys {
 
     /// The kids of all keys made before `before`.
     pub(super) async fn list(&self, before: Time) -> Result<Vec<Kid>, StoreError> {
-        let (mut kids, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.vault.list(&self.cx(), &Listing::Live(Kind::Key), 25, after.as_ref()).await;
-            let page = page.map_err(vault_fault)?;
-            let old = page.items.into_iter().filter(|item| item.attributes.created < before.seconds());
-            kids.extend(old.filter_map(|item| Kid::parse(item.name.as_str().strip_prefix(&self.prefix)?)));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(kids),
-            }
-        }
+        let all = list_all(&*self.vault, &self.cx(), &Listing::Live(Kind::Key)).await.map_err(vault_fault)?;
+        let old = all.into_iter().filter(|item| item.attributes.created < before.seconds());
+        Ok(old.filter_map(|item| Kid::parse(item.name.as_str().strip_prefix(&self.prefix)?)).collect())
     }
 
     /// Asks for what cannot be, so that nothing changes: who may not is refused before that is seen.

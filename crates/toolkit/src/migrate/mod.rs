@@ -20,7 +20,7 @@ mod select;
 use std::sync::Arc;
 
 use strongroom_store::clock::Clock;
-use strongroom_store::vault::{Cursor, Listing, Object, Target};
+use strongroom_store::vault::{Listing, Object, Target, list_all};
 use strongroom_store::{Cx, Vault};
 use strongroom_wire::ids::{Kind, ObjectName};
 use strongroom_wire::{Error, ErrorKind};
@@ -31,9 +31,6 @@ pub use select::Selection;
 
 use keys::{KeyState, Proof};
 use secrets::SecretState;
-
-/// Objects asked for at once: the protocol's most.
-const PAGE: usize = 25;
 
 /// From one vault to another. Nothing is remembered between calls: what is done is seen in the
 /// target, so that a run that was interrupted is simply run again.
@@ -208,17 +205,8 @@ impl Migration {
 
     /// All pages of a list.
     async fn list(&self, in_target: bool, listing: Listing) -> Result<Vec<Object>, MigrateError> {
-        let (mut all, mut after): (Vec<Object>, Option<Cursor>) = (Vec::new(), None);
         let vault = if in_target { &self.target } else { &self.source };
-        loop {
-            let page = vault.list(&self.cx(), &listing, PAGE, after.as_ref()).await;
-            let page = page.map_err(|error| fault(in_target, "its list", error))?;
-            all.extend(page.items);
-            after = page.next;
-            if after.is_none() {
-                return Ok(all);
-            }
-        }
+        list_all(&**vault, &self.cx(), &listing).await.map_err(|error| fault(in_target, "its list", error))
     }
 
     /// A live object, or `None`.

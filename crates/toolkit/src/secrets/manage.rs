@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use strongroom_store::vault::{Listing, NewAttributes, NewVersion, Object};
+use strongroom_store::vault::{Listing, NewAttributes, NewVersion, Object, list_all};
 use strongroom_wire::attributes::Tags;
 use strongroom_wire::ids::Kind;
 use strongroom_wire::secrets::MAX_VALUE_BYTES;
@@ -197,20 +197,12 @@ impl SecretManager {
     pub async fn list(&self, org: &str) -> Result<Vec<SecretInfo>, ManageError> {
         let mut all = Vec::new();
         for vault in self.resolver.vaults.seen_by(org)? {
-            let mut after = None;
-            loop {
-                let page = vault.list(&self.resolver.cx(), &Listing::Live(Kind::Secret), 25, after.as_ref()).await;
-                let page =
-                    page.map_err(|fault| SecretError::from_action(&SecretName::of_org(org, "*"), LIST, &fault))?;
-                all.extend(page.items.iter().filter_map(|object| {
-                    let (scope, key) = whose(object)?;
-                    (scope == org || scope == GLOBAL).then(|| info(object, scope, key))
-                }));
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
-            }
+            let found = list_all(&*vault, &self.resolver.cx(), &Listing::Live(Kind::Secret)).await;
+            let found = found.map_err(|fault| SecretError::from_action(&SecretName::of_org(org, "*"), LIST, &fault))?;
+            all.extend(found.iter().filter_map(|object| {
+                let (scope, key) = whose(object)?;
+                (scope == org || scope == GLOBAL).then(|| info(object, scope, key))
+            }));
         }
         // The organisation's own first.
         all.sort_by(|a, b| (a.scope == GLOBAL, &a.key).cmp(&(b.scope == GLOBAL, &b.key)));
@@ -242,20 +234,11 @@ impl SecretManager {
     /// The latest version of a secret, without reading its value; `None` when there is none.
     async fn versions(&self, scope: &str, name: &SecretName) -> Result<Option<Object>, SecretError> {
         let (vault, object) = (self.resolver.vaults.of(scope)?, name.object()?);
-        let (mut latest, mut after): (Option<Object>, _) = (None, None);
-        loop {
-            let listing = Listing::Versions(Kind::Secret, object.clone());
-            let page = match vault.list(&self.resolver.cx(), &listing, 25, after.as_ref()).await {
-                Ok(page) => page,
-                Err(fault) if SecretError::is_absence(&fault) => return Ok(None),
-                Err(fault) => return Err(SecretError::from_action(name, LIST, &fault)),
-            };
-            let newest = page.items.into_iter().max_by_key(|item| (item.attributes.created, item.version));
-            latest = latest.into_iter().chain(newest).max_by_key(|item| (item.attributes.created, item.version));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(latest),
-            }
+        let listing = Listing::Versions(Kind::Secret, object);
+        match list_all(&*vault, &self.resolver.cx(), &listing).await {
+            Ok(all) => Ok(all.into_iter().max_by_key(|item| (item.attributes.created, item.version))),
+            Err(fault) if SecretError::is_absence(&fault) => Ok(None),
+            Err(fault) => Err(SecretError::from_action(name, LIST, &fault)),
         }
     }
 }

@@ -6,9 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use pkcs8::der::asn1::UintRef;
-use pkcs8::der::{Decode as _, Encode as _, Reader as _, SliceReader};
-use strongroom_crypto::Hasher;
+use strongroom_crypto::{Hasher, ecdsa_from_der, ecdsa_to_der};
 use strongroom_store::provider::{Operation, Output};
 use strongroom_wire::algorithms::SignatureAlgorithm;
 
@@ -28,8 +26,8 @@ pub(super) async fn sign(place: &Place, arguments: SignArgs) -> Outcome {
         return Err("the vault answered without a signature".into());
     };
     let signature = match (arguments.signature_format, algorithm.curve()) {
-        (SignatureFormat::Der, Some(curve)) => to_der(signature.expose(), curve.coordinate_len())
-            .ok_or("the vault answered with a signature of the wrong length")?,
+        (SignatureFormat::Der, Some(curve)) => ecdsa_to_der(curve, signature.expose())
+            .map_err(|_fault| "the vault answered with a signature of the wrong length")?,
         _ => signature.expose().clone(),
     };
     encoding::write(&signature, arguments.encoding, arguments.out.as_deref())?;
@@ -43,7 +41,7 @@ pub(super) async fn verify(place: &Place, arguments: VerifyArgs) -> Outcome {
     let not_genuine = || Failure::new(Class::NotVerified, "the signature is not genuine");
     let signature = encoding::read(&read_bytes(&arguments.signature)?, arguments.encoding)?;
     let signature = match (arguments.signature_format, algorithm.curve()) {
-        (SignatureFormat::Der, Some(curve)) => from_der(&signature, curve.coordinate_len()).ok_or_else(not_genuine)?,
+        (SignatureFormat::Der, Some(curve)) => ecdsa_from_der(curve, &signature).map_err(|_fault| not_genuine())?,
         _ => signature,
     };
     let digest = digest(algorithm, &arguments.signed)?;
@@ -84,52 +82,5 @@ fn of_message(algorithm: SignatureAlgorithm, mut message: impl Read, named: &Pat
             Err(fault) if fault.kind() == std::io::ErrorKind::Interrupted => {}
             Err(fault) => return Err(format!("{}: {fault}", named.display()).into()),
         }
-    }
-}
-
-/// r‖s as `SEQUENCE { INTEGER, INTEGER }`.
-fn to_der(raw: &[u8], half: usize) -> Option<Vec<u8>> {
-    let (r, s) = raw.split_at_checked(half).filter(|(_, s)| s.len() == half)?;
-    let (r, s) = (UintRef::new(r).ok()?, UintRef::new(s).ok()?);
-    let mut content = r.to_der().ok()?;
-    content.extend(s.to_der().ok()?);
-    pkcs8::der::asn1::AnyRef::new(pkcs8::der::Tag::Sequence, &content).ok()?.to_der().ok()
-}
-
-fn from_der(der: &[u8], half: usize) -> Option<Vec<u8>> {
-    let mut reader = SliceReader::new(der).ok()?;
-    let halves: pkcs8::der::Result<_> = reader.sequence(|reader| {
-        Ok((UintRef::decode(reader)?.as_bytes().to_vec(), UintRef::decode(reader)?.as_bytes().to_vec()))
-    });
-    let (r, s) = halves.ok()?;
-    reader.finish().ok()?;
-    let mut raw = Vec::with_capacity(half.saturating_mul(2));
-    for number in [r, s] {
-        raw.resize(raw.len().saturating_add(half.checked_sub(number.len())?), 0);
-        raw.extend(number);
-    }
-    Some(raw)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_forms_of_a_signature_are_one() {
-        // A first half with leading zeros, a second with its highest bit set.
-        let mut raw = vec![0; 64];
-        raw[2] = 0x7f;
-        raw[31] = 1;
-        raw[32] = 0x80;
-        let der = to_der(&raw, 32).unwrap();
-        assert_eq!(&der[..4], [0x30, 67, 0x02, 30]);
-        assert_eq!(from_der(&der, 32).unwrap(), raw);
-        assert!(to_der(&raw[1..], 32).is_none());
-        for end in 0..der.len() {
-            assert!(from_der(&der[..end], 32).is_none(), "{end}");
-        }
-        assert!(from_der(&[der.as_slice(), &[0]].concat(), 32).is_none());
-        assert!(from_der(&to_der(&[0xff; 96], 48).unwrap(), 32).is_none());
     }
 }

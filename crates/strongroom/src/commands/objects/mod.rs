@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use strongroom_server::clock::Clock as _;
-use strongroom_store::vault::{Listing, Object, Target};
+use strongroom_store::vault::{Listing, Object, Target, list_all};
 use strongroom_store::{Cx, Vault};
 use strongroom_wire::ErrorKind;
 use strongroom_wire::ids::{Kind, ObjectName, Version};
@@ -84,15 +84,7 @@ impl Place {
 
     /// All objects of a list.
     pub(super) async fn list(&self, listing: &Listing) -> Result<Vec<Object>, strongroom_wire::Error> {
-        let (mut all, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.vault.list(&cx(), listing, 25, after.as_ref()).await?;
-            all.extend(page.items);
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(all),
-            }
-        }
+        list_all(&*self.vault, &cx(), listing).await
     }
 
     /// One object, as it was asked for; else in a sentence.
