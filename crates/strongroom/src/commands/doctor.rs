@@ -160,10 +160,13 @@ async fn tls(report: &mut Report, url: &Url, host: &str) -> Option<String> {
     let certificate = certificate.and_then(|der| X509Certificate::from_der(der).ok());
     report.ok(
         "tls",
-        &certificate.map_or_else(String::new, |(_, certificate)| {
-            let until = moment(certificate.validity().not_after.timestamp());
-            format!("certificate of {}, valid until {until}", certificate.issuer())
-        }),
+        &certificate.map_or_else(
+            || "the certificate is trusted".to_owned(),
+            |(_, certificate)| {
+                let until = moment(certificate.validity().not_after.timestamp());
+                format!("certificate of {}, valid until {until}", certificate.issuer())
+            },
+        ),
     );
     if answer.status() != StatusCode::UNAUTHORIZED {
         let detail = format!("a request without a token was answered with {}", answer.status());

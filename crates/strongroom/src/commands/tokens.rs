@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::login::{credential, http_client};
+use super::objects::moment;
 use super::show;
 use crate::cli::{KeystoreCommand, ServeTokens, TokensCommand, WithSettings};
 use crate::clock::SystemClock;
@@ -40,7 +41,12 @@ pub(crate) async fn run(command: TokensCommand) -> Outcome {
         TokensCommand::Keys { settings, output } => {
             let keys = shared(&settings).await?.keys().await.map_err(|fault| fault.to_string())?;
             let rows = keys.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-            let rows = rows.map_err(|fault| fault.to_string())?;
+            let mut rows = rows.map_err(|fault| fault.to_string())?;
+            for time in rows.iter_mut().flat_map(|row| row.as_object_mut()).flat_map(|row| row.iter_mut()) {
+                if let ("createdOn" | "since", Some(seconds)) = (time.0.as_str(), time.1.as_i64()) {
+                    *time.1 = moment(seconds).into();
+                }
+            }
             return show::rows(&rows, &["kid", "algorithm", "state", "createdOn", "since", "carried"], output);
         }
         TokensCommand::Jwks(which) => {
