@@ -14,7 +14,7 @@ pub type Memory = Engine<Arc<MemoryRecords>, SoftwareProvider>;
 
 /// Runs futures to their end.
 pub static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().build().unwrap());
+    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
 
 /// The key that seals backups.
 pub const BACKUP_KEY: [u8; 32] = [7; 32];

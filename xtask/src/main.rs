@@ -80,7 +80,7 @@ fn bench(steps: &mut Steps, arguments: &[&str]) {
 fn fuzz(steps: &mut Steps, seconds: &str) {
     setup::cargo_tool(steps, "cargo-fuzz");
     let limit = format!("-max_total_time={seconds}");
-    for target in ["jwk", "jwt", "ids", "bodies", "backup", "skiptoken", "config"] {
+    for target in ["jwk", "jwt", "ids", "bodies", "backup", "skiptoken", "config", "toolkit"] {
         let (corpus, seeds) = (format!("target/fuzz-corpus/{target}"), format!("fuzz/seeds/{target}"));
         if let Err(fault) = std::fs::create_dir_all(&corpus) {
             steps.skip(target, fault.to_string());

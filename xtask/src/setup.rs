@@ -23,6 +23,10 @@ const PACKAGES: &[(&str, Shows)] = &[
     ("tpm2-tools", Shows::Program("tpm2_getcap")),
     ("openssh-client", Shows::Program("ssh-add")),
     ("openssh-server", Shows::File("/usr/sbin/sshd")),
+    // Shells whose completions are tried, and another reader of tokens.
+    ("zsh", Shows::Program("zsh")),
+    ("fish", Shows::Program("fish")),
+    ("python3-jwt", Shows::File("/usr/share/doc/python3-jwt")),
     // The conformance suites. A JDK has keytool, too, which reads the trust store for Java.
     ("nodejs", Shows::Program("node")),
     ("npm", Shows::Program("npm")),

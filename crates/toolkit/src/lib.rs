@@ -1,5 +1,20 @@
 //! What an application links.
 //!
+//! ```
+//! use strongroom::keys::{Curve, KeySpec, SignatureAlgorithm::ES256, VaultKey};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! // Or file:, redis:, pkcs11:, tpm2:, or the URL of a Strongroom or of Azure.
+//! let vault = strongroom::open("memory:").await?;
+//! let key = VaultKey::new(vault, "signing")?;
+//! key.create(KeySpec::Ec(Curve::P256)).await?;
+//! let signature = key.sign(ES256, b"a message").await?;
+//! assert!(key.verify(b"a message", &signature).await?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [`open`] gives a vault by its URI; everything else works on any of them:
 //!
 //! - [`secrets`]: the secrets of a multi-tenant application, with fallback from a tenant to all, a

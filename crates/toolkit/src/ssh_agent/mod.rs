@@ -29,7 +29,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use strongroom_store::vault::{Body, Listing, Target};
+use strongroom_store::vault::{Body, Listing, Target, list_all};
 use strongroom_store::{Cx, Vault};
 use strongroom_wire::algorithms::KeyOp;
 use strongroom_wire::ids::Kind;
@@ -80,23 +80,18 @@ impl Agent {
     pub async fn of_vault(vault: &Arc<dyn Vault>) -> Result<Self, KeyError> {
         let cx = Cx::system(SystemClock.now());
         let fault = |fault| KeyError::of("listing keys", "keys", fault);
-        let (mut keys, mut after) = (Vec::new(), None);
-        loop {
-            let page = vault.list(&cx, &Listing::Live(Kind::Key), 25, after.as_ref()).await.map_err(fault)?;
-            for item in page.items.into_iter().filter(|item| item.attributes.enabled) {
-                // Lists of a remote vault do not tell what a key can do.
-                let whole = vault.get(&cx, &Target::latest(Kind::Key, item.name.clone())).await.map_err(fault)?;
-                let Body::Key { public: Some(public), key_ops, .. } = &whole.body else { continue };
-                let fits = PublicKey::from_jwk(public).is_ok_and(|public| public_blob(&public).is_some());
-                if fits && key_ops.contains(&KeyOp::Sign) {
-                    keys.push(VaultKey::new(Arc::clone(vault), item.name.as_str())?);
-                }
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(Self { keys }),
+        let mut keys = Vec::new();
+        let all = list_all(&**vault, &cx, &Listing::Live(Kind::Key)).await.map_err(fault)?;
+        for item in all.into_iter().filter(|item| item.attributes.enabled) {
+            // Lists of a remote vault do not tell what a key can do.
+            let whole = vault.get(&cx, &Target::latest(Kind::Key, item.name.clone())).await.map_err(fault)?;
+            let Body::Key { public: Some(public), key_ops, .. } = &whole.body else { continue };
+            let fits = PublicKey::from_jwk(public).is_ok_and(|public| public_blob(&public).is_some());
+            if fits && key_ops.contains(&KeyOp::Sign) {
+                keys.push(VaultKey::new(Arc::clone(vault), item.name.as_str())?);
             }
         }
+        Ok(Self { keys })
     }
 
     /// How many keys it has.
