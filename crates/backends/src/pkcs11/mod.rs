@@ -18,8 +18,8 @@
 //!
 //! Keys are `RSA-HSM` and `EC-HSM`. What was lost (a token that was taken out and put back, a
 //! logout) is logged in to again; a PIN that was refused is not tried again. A key that is purged is
-//! destroyed in the token, and no backup brings it back: a backup holds no key, only what it is
-//! called there.
+//! destroyed in the token, unless it was backed up: a backup holds no key, only what it is called
+//! there, so that purging leaves in the token what a backup refers to.
 
 mod fault;
 mod import;

@@ -7,7 +7,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 use strongroom_crypto::{KeySpec, sha256};
 use strongroom_store::conformance::{skipped, vault};
-use strongroom_store::provider::Operation;
+use strongroom_store::provider::{Operation, Output};
 use strongroom_store::vault::Body;
 use strongroom_wire::algorithms::{Curve, EncryptionAlgorithm, SignatureAlgorithm};
 use strongroom_wire::ids::{Kind, VaultName};
@@ -261,7 +261,6 @@ fn a_purged_key_is_gone_from_the_token() {
         let place = bench.open().await;
         place.make("gone", EC).await;
         place.make("stays", EC).await;
-        let blob = place.vault.backup(&cx(), Kind::Key, &name("gone")).await.unwrap();
         place.vault.delete(&cx(), Kind::Key, &name("gone")).await.unwrap();
         place.vault.purge(&cx(), Kind::Key, &name("gone")).await.unwrap();
         let module = raw_module();
@@ -270,13 +269,32 @@ fn a_purged_key_is_gone_from_the_token() {
             assert_eq!(session.find_objects(&[Attribute::Class(class)]).unwrap().len(), 1);
         }
         place.sign("stays", ES256, &[1; 32]).await.unwrap();
-        // A backup holds no key material.
-        let restored = place.vault.restore(&cx(), Kind::Key, &blob).await;
-        let fault = match restored {
-            Ok(_) => place.sign("gone", ES256, &[1; 32]).await.unwrap_err(),
-            Err(fault) => fault,
-        };
-        assert!(message(&fault).contains("the key is not in the token \"main\""), "{fault}");
+    });
+}
+
+#[test]
+fn a_key_that_was_backed_up_is_restored_after_it_was_purged_and_beside_itself() {
+    const TEST: &str = "pkcs11::a_key_that_was_backed_up_is_restored_after_it_was_purged_and_beside_itself";
+    in_own_process(TEST, async |bench| {
+        let place = bench.open().await;
+        let other = place.embedded.vault(VaultName::parse("other").unwrap());
+        place.make("kept", EC).await;
+        let before = place.sign("kept", ES256, &[1; 32]).await.unwrap();
+        let blob = place.vault.backup(&cx(), Kind::Key, &name("kept")).await.unwrap();
+        // A copy in another vault can go without taking the key along.
+        other.restore(&cx(), Kind::Key, &blob).await.unwrap();
+        other.delete(&cx(), Kind::Key, &name("kept")).await.unwrap();
+        other.purge(&cx(), Kind::Key, &name("kept")).await.unwrap();
+        place.sign("kept", ES256, &[1; 32]).await.unwrap();
+        // And so can the key itself, as long as somebody has the backup.
+        place.vault.delete(&cx(), Kind::Key, &name("kept")).await.unwrap();
+        place.vault.purge(&cx(), Kind::Key, &name("kept")).await.unwrap();
+        place.vault.restore(&cx(), Kind::Key, &blob).await.unwrap();
+        place.sign("kept", ES256, &[1; 32]).await.unwrap();
+        let verify = Operation::Verify { algorithm: ES256, digest: vec![1; 32], signature: before };
+        let target = target(Kind::Key, "kept", None);
+        let verified = place.vault.perform(&cx(), &target, verify).await.unwrap().output;
+        assert!(matches!(verified, Output::Verified(true)));
     });
 }
 

@@ -12,7 +12,7 @@ use strongroom_wire::rotation::RotationPolicy;
 use strongroom_wire::{Error, Sensitive};
 
 use super::layout::{Head, StoredBody, StoredVersion, Timers, decode, object};
-use super::{Engine, encode, internal, provider_error, records_error};
+use super::{Engine, TRIES, encode, internal, provider_error, records_error};
 use crate::provider::KeyProvider;
 use crate::records::{Batch, Expected, Records, RecordsError, Scan};
 use crate::vault::Object;
@@ -31,6 +31,16 @@ struct Content {
 
 impl<R: Records, P: KeyProvider> Engine<R, P> {
     pub(super) async fn write_backup(&self, kind: Kind, name: &ObjectName) -> Result<Vec<u8>, Error> {
+        for _ in 0..TRIES {
+            if let Some(backup) = self.try_backup(kind, name).await? {
+                return Ok(backup);
+            }
+        }
+        Err(records_error(RecordsError::Conflict))
+    }
+
+    /// `None` when somebody else was faster.
+    async fn try_backup(&self, kind: Kind, name: &ObjectName) -> Result<Option<Vec<u8>>, Error> {
         let (head, _) = self.live_head(kind, name).await?;
         let prefix = self.keys.versions_prefix(kind, &name.folded());
         let scan = Scan::prefix(prefix.clone(), MAX_VERSIONS.saturating_add(1));
@@ -41,11 +51,15 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 kind.noun()
             )));
         }
-        let mut versions = Vec::with_capacity(found.len());
+        let (mut versions, mut shared) = (Vec::with_capacity(found.len()), Batch::default());
         for (key, record) in &found {
             let version = key.as_str().strip_prefix(&prefix).and_then(Version::parse);
             let version = version.ok_or_else(|| internal("a version's record is misnamed", &head.name))?;
             let mut stored: StoredVersion = decode(key, record)?;
+            if share(&mut stored) {
+                shared.expect(key.clone(), Expected::Revision(record.revision));
+                shared.put(key.clone(), encode(&stored)?);
+            }
             if let StoredBody::Key(key) = &mut stored.body {
                 let handle = Sensitive::new(key.handle.expose().0.clone());
                 let (custodian, _) = self.custodian(key.hardware)?;
@@ -54,12 +68,19 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             }
             versions.push((version, stored));
         }
+        if !shared.write.is_empty() {
+            match self.shared.records.commit(shared).await {
+                Ok(_) => {}
+                Err(RecordsError::Conflict) => return Ok(None),
+                Err(fault) => return Err(records_error(fault)),
+            }
+        }
         let content = Content { name: head.name, policy: head.policy, versions };
         let plaintext = zeroize::Zeroizing::new(encode(&content)?);
         let header = header(kind);
         let sealed = self.shared.backup_key.seal(&header, &plaintext);
         let sealed = sealed.map_err(|fault| internal("a backup could not be sealed", &fault))?;
-        Ok([&header[..], &sealed].concat())
+        Ok(Some([&header[..], &sealed].concat()))
     }
 
     pub(super) async fn read_backup(&self, kind: Kind, blob: &[u8]) -> Result<Object, Error> {
@@ -93,6 +114,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         }
         let mut handles = Vec::new();
         for (version, mut stored) in content.versions {
+            share(&mut stored);
             if let StoredBody::Key(key) = &mut stored.body {
                 let backup = Sensitive::new(key.handle.expose().0.clone());
                 let (custodian, hardware) = self.custodian(key.hardware)?;
@@ -161,6 +183,17 @@ fn refused(kind: Kind) -> Error {
          with another backup key",
         kind.noun()
     ))
+}
+
+/// Notes that a backup refers to the same material. True when that was not known.
+const fn share(stored: &mut StoredVersion) -> bool {
+    match &mut stored.body {
+        StoredBody::Key(key) if key.hardware && !key.shared => {
+            key.shared = true;
+            true
+        }
+        _ => false,
+    }
 }
 
 fn exists(kind: Kind, name: &ObjectName) -> Error {

@@ -152,6 +152,10 @@ pub(crate) struct StoredKey {
     pub(crate) key_ops: Vec<KeyOp>,
     #[serde(default)]
     pub(crate) hardware: bool,
+    /// A backup refers to the same material, which purging must leave where it is: backups of keys
+    /// in hardware hold none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shared: bool,
     /// What the provider needs to find or load the key.
     #[serde(serialize_with = "expose")]
     pub(crate) handle: Sensitive<Base64Url>,

@@ -114,7 +114,9 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                 Ok(_) => {
                     for (version, hardware, handle) in handles {
                         self.shared.loaded.remove(&(self.vault.clone(), folded.clone(), version));
-                        self.custodian(hardware)?.0.destroy(&handle).await.map_err(provider_error)?;
+                        if let Some(handle) = handle {
+                            self.custodian(hardware)?.0.destroy(&handle).await.map_err(provider_error)?;
+                        }
                     }
                     return Ok(());
                 }
@@ -131,7 +133,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
         batch: &mut Batch,
         kind: Kind,
         folded: &str,
-    ) -> Result<Vec<(Version, bool, Sensitive<Vec<u8>>)>, Error> {
+    ) -> Result<Vec<(Version, bool, Option<Sensitive<Vec<u8>>>)>, Error> {
         let prefix = self.keys.versions_prefix(kind, folded);
         let mut handles = Vec::new();
         let mut after: Option<RecordKey> = None;
@@ -141,9 +143,10 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             for (key, record) in &found {
                 let stored: StoredVersion = decode(key, record)?;
                 let version = key.as_str().strip_prefix(&prefix).and_then(Version::parse);
+                // The cache forgets a shared key, too; its material stays.
                 if let (StoredBody::Key(stored), Some(version)) = (stored.body, version) {
                     let Base64Url(handle) = stored.handle.expose();
-                    handles.push((version, stored.hardware, Sensitive::new(handle.clone())));
+                    handles.push((version, stored.hardware, (!stored.shared).then(|| Sensitive::new(handle.clone()))));
                 }
                 batch.delete(key.clone());
             }

@@ -65,6 +65,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
             key_ops: key_ops.unwrap_or_else(|| default_key_ops(&public)),
             public,
             hardware,
+            shared: false,
             handle: Sensitive::new(Base64Url(handle.expose().clone())),
         };
         let stored = new_version(cx.now, with, StoredBody::Key(key));
@@ -183,6 +184,7 @@ impl<R: Records, P: KeyProvider> Engine<R, P> {
                     public: key.public.clone(),
                     key_ops: old.key_ops,
                     hardware: *hardware,
+                    shared: false,
                     handle: Sensitive::new(Base64Url(key.handle.expose().clone())),
                 }),
             };
