@@ -20,6 +20,8 @@ pub mod retry;
 pub mod sqlite;
 #[cfg(feature = "tpm2")]
 pub mod tpm2;
+#[cfg(any(feature = "file", feature = "pkcs11", feature = "tpm2"))]
+mod whole_file;
 
 #[cfg(feature = "redis")]
 pub use redis::RedisRecords;

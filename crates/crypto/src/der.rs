@@ -81,8 +81,10 @@ fn algorithm_identifier(document: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((oid, parameters))
 }
 
-/// Tag, content and what follows, of the first element.
-pub(crate) fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+/// Tag, content and what follows, of the first DER element (X.690 section 8.1) of at most 2²⁴ − 1
+/// bytes; `None` when there is none.
+#[must_use]
+pub fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {

@@ -18,6 +18,7 @@ mod spki;
 mod stream;
 
 pub use aead::AeadKey;
+pub use der::element as der_element;
 pub use digest::{Hasher, constant_time_eq, hmac_sha256, sha1, sha256, sha384, sha512};
 pub use error::CryptoError;
 pub use key::{KeySpec, PrivateKey, PublicKey};

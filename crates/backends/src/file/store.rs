@@ -1,16 +1,17 @@
 //! The folder of key files: each whole or not there, and readable by its owner only.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use strongroom_store::provider::ProviderError;
 use zeroize::Zeroizing;
 
+use crate::whole_file::{self, UNFINISHED};
+
 /// More than the largest key takes.
 const MOST_BYTES: u64 = 64 << 10;
-const UNFINISHED: &str = ".new";
 
 /// Where key files lie.
 #[derive(Debug, Clone)]
@@ -39,18 +40,9 @@ impl KeyFiles {
 
     /// Returns when the file and its name are on the disk.
     pub(super) fn write(&self, id: &str, text: &str) -> Result<(), ProviderError> {
-        let (file, unfinished) = (self.path(id), self.0.join(format!("{id}{UNFINISHED}")));
-        let write = || {
-            let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-            opened.write_all(text.as_bytes())?;
-            opened.sync_all()?;
-            std::fs::rename(&unfinished, &file)?;
-            self.sync()
-        };
-        write().map_err(|fault| {
-            drop(std::fs::remove_file(&unfinished));
-            ProviderError::Unavailable(format!("{} could not be written: {fault}", file.display()))
-        })
+        let file = self.path(id);
+        whole_file::write(&file, text.as_bytes())
+            .map_err(|fault| ProviderError::Unavailable(format!("{} could not be written: {fault}", file.display())))
     }
 
     pub(super) fn read(&self, id: &str) -> Result<Zeroizing<String>, ProviderError> {

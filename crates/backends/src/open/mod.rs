@@ -214,3 +214,15 @@ impl OpenOptions {
         }
     }
 }
+
+/// Where the records of a vault lie whose keys are elsewhere, when the URI does not say: in the
+/// user's data folder.
+#[cfg(any(feature = "pkcs11", feature = "tpm2"))]
+pub(crate) fn records_folder(name: &str) -> Result<std::path::PathBuf, OpenError> {
+    let named = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(std::path::PathBuf::from);
+    let data = named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share")));
+    let data = data.ok_or_else(|| {
+        OpenError::uri("neither HOME nor XDG_DATA_HOME is set: name a folder for the records with x-records=")
+    })?;
+    Ok(data.join("strongroom").join(name))
+}

@@ -2,7 +2,7 @@
 //! token takes them.
 
 use cryptoki::object::Attribute;
-use strongroom_crypto::KeySpec;
+use strongroom_crypto::{KeySpec, der_element};
 
 use super::objects;
 
@@ -56,15 +56,5 @@ pub(super) fn ec_point(x: &[u8], y: &[u8]) -> Vec<u8> {
 
 /// The content of the first element, which has to have this tag, and what follows.
 fn element(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = input.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x83 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            (bytes.iter().fold(0, |length, &byte| (length << 8) | usize::from(byte)), rest)
-        }
-        _ => return None,
-    };
-    if found == tag { rest.split_at_checked(length) } else { None }
+    der_element(input).filter(|(found, ..)| *found == tag).map(|(_, content, rest)| (content, rest))
 }

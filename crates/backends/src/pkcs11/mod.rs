@@ -43,7 +43,7 @@ use strongroom_wire::Sensitive;
 use tokio::task::spawn_blocking;
 
 use crate::SqliteRecords;
-use crate::open::{Embedded, OpenError, OpenOptions, VaultUri};
+use crate::open::{Embedded, OpenError, OpenOptions, VaultUri, records_folder};
 
 pub use provider::Pkcs11Provider;
 
@@ -106,12 +106,7 @@ fn for_token(pin: Result<Sensitive<String>, OpenError>, info: &TokenInfo) -> Res
 }
 
 fn default_folder(token: &Token) -> Result<PathBuf, OpenError> {
-    let named = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let data = named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share")));
-    let data = data.ok_or_else(|| {
-        OpenError::uri("neither HOME nor XDG_DATA_HOME is set: name a folder for the records with x-records=")
-    })?;
     let number = if token.serial().is_empty() { token.label() } else { token.serial() };
     let number = percent_encoding::utf8_percent_encode(number, percent_encoding::NON_ALPHANUMERIC);
-    Ok(data.join("strongroom").join(format!("pkcs11-{number}")))
+    records_folder(&format!("pkcs11-{number}"))
 }

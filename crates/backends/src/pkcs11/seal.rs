@@ -4,10 +4,8 @@
 //! a nonce (12 bytes), then AES-256-GCM of 32 random bytes, with all before the nonce as associated
 //! data.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::{fs, io};
 
 use cryptoki::context::Function;
 use cryptoki::error::RvError;
@@ -18,6 +16,8 @@ use cryptoki::session::Session;
 use cryptoki::types::Ulong;
 use strongroom_crypto::random_bytes;
 use zeroize::Zeroizing;
+
+use crate::whole_file;
 
 use super::fault::Fault;
 use super::objects;
@@ -47,7 +47,7 @@ pub(super) fn key(token: &Token, folder: &Path, fresh: bool) -> Result<Zeroizing
                 )),
                 other => other,
             })?;
-            write(&file, &blob).map_err(io)?;
+            whole_file::write(&file, &blob).map_err(io)?;
             Ok(key)
         }
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Err(Fault::Other(format!(
@@ -132,19 +132,4 @@ fn wrapping_key(session: &Session) -> Result<(ObjectHandle, Vec<u8>), Fault> {
 
 fn gcm<'a>(nonce: &'a mut [u8; NONCE_LEN], head: &'a [u8]) -> Result<Mechanism<'a>, Fault> {
     Ok(Mechanism::AesGcm(GcmParams::new(nonce, head, Ulong::try_from(TAG_BITS)?)?))
-}
-
-/// Whole or not at all, mode 0600.
-fn write(file: &Path, blob: &[u8]) -> io::Result<()> {
-    let unfinished = file.with_extension("p11.new");
-    // Left behind by a process that was killed.
-    drop(fs::remove_file(&unfinished));
-    let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    opened.write_all(blob)?;
-    opened.sync_all()?;
-    fs::rename(&unfinished, file)?;
-    match file.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
 }

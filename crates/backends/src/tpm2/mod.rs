@@ -54,7 +54,7 @@ use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::SqliteRecords;
-use crate::open::{Embedded, OpenError, VaultUri};
+use crate::open::{Embedded, OpenError, VaultUri, records_folder};
 
 pub use provider::Tpm2Provider;
 
@@ -76,7 +76,7 @@ pub async fn open(uri: &VaultUri) -> Result<Embedded, OpenError> {
     let (worker, provider) = connect(uri).await?;
     let folder = match uri.get("x-records") {
         Some(folder) => PathBuf::from(folder),
-        None => default_folder()?,
+        None => records_folder("tpm2")?,
     };
     let place = folder.clone();
     // The folder is this process's from here on.
@@ -137,15 +137,4 @@ fn persistent_handle(text: &str) -> Result<u32, OpenError> {
     handle.filter(|handle| PERSISTENT.contains(handle)).ok_or_else(|| {
         OpenError::Uri("tpm2: takes persistent=0x81000000 to 0x817fffff, as in persistent=0x81000001".to_owned())
     })
-}
-
-fn default_folder() -> Result<PathBuf, OpenError> {
-    let named = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let data = named("XDG_DATA_HOME").or_else(|| named("HOME").map(|home| home.join(".local/share")));
-    let data = data.ok_or_else(|| {
-        OpenError::Uri(
-            "neither HOME nor XDG_DATA_HOME is set: name a folder for the records with x-records=".to_owned(),
-        )
-    })?;
-    Ok(data.join("strongroom").join("tpm2"))
 }

@@ -4,13 +4,13 @@
 //! object's public and private areas, each behind two bytes of length. It is of no use without the
 //! TPM.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::{fs, io};
 
 use strongroom_crypto::random_bytes;
 use zeroize::Zeroizing;
+
+use crate::whole_file;
 
 use super::commands::Object;
 use super::fault::{Code, Fault};
@@ -33,7 +33,7 @@ pub(super) fn key(tpm: &mut Tpm, folder: &Path, fresh: bool) -> Result<Zeroizing
             let object = tpm.seal(key.as_slice())?;
             let parent = tpm.parent()?.storage.name;
             let blob = Writer::new().raw(MAGIC).sized(&parent).raw(&object.to_blob()?).finish()?;
-            write(&file, &blob).map_err(io)?;
+            whole_file::write(&file, &blob).map_err(io)?;
             Ok(key)
         }
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Err(Fault::Other(format!(
@@ -66,19 +66,4 @@ fn open(tpm: &mut Tpm, file: &Path, blob: &[u8]) -> Result<Zeroizing<[u8; KEY_LE
     })?;
     let key: [u8; KEY_LEN] = opened.as_slice().try_into().map_err(|_length| damaged())?;
     Ok(Zeroizing::new(key))
-}
-
-/// Whole or not at all, mode 0600.
-fn write(file: &Path, blob: &[u8]) -> io::Result<()> {
-    let unfinished = file.with_extension("tpm2.new");
-    // Left behind by a process that was killed.
-    drop(fs::remove_file(&unfinished));
-    let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    opened.write_all(blob)?;
-    opened.sync_all()?;
-    fs::rename(&unfinished, file)?;
-    match file.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
 }

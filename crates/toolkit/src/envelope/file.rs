@@ -50,6 +50,9 @@ impl NewFile {
             tokio::fs::rename(temporary, &self.target).await?;
         }
         self.temporary = None;
+        // The name, too, has to outlive a crash.
+        let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or_else(|| Path::new("."))).await?.sync_all().await?;
         // The name, too.
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or_else(|| Path::new("."))).await?.sync_all().await?;

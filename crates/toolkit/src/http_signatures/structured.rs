@@ -33,7 +33,7 @@ pub(super) fn parse_dictionary(field: &str) -> Result<Vec<(&str, &str)>, HttpSig
     let mut members: Vec<(&str, &str)> = Vec::new();
     loop {
         let label = reader.key()?;
-        reader.expect('=')?;
+        reader.require('=')?;
         let start = reader.0;
         if reader.0.starts_with('(') {
             drop(reader.list()?)
@@ -50,7 +50,7 @@ pub(super) fn parse_dictionary(field: &str) -> Result<Vec<(&str, &str)>, HttpSig
         if reader.0.is_empty() {
             return Ok(members);
         }
-        reader.expect(',')?;
+        reader.require(',')?;
         reader.skip_spaces();
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn quoted(text: &str) -> Result<String, HttpSignatureError> {
 struct Reader<'a>(&'a str);
 
 impl<'a> Reader<'a> {
-    fn expect(&mut self, wanted: char) -> Result<(), HttpSignatureError> {
+    fn require(&mut self, wanted: char) -> Result<(), HttpSignatureError> {
         self.0 = self.0.strip_prefix(wanted).ok_or_else(|| malformed("a signature's field cannot be read"))?;
         Ok(())
     }
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Result<Vec<Item>, HttpSignatureError> {
-        self.expect('(')?;
+        self.require('(')?;
         let mut items = Vec::new();
         loop {
             self.skip_spaces();
@@ -170,9 +170,9 @@ impl<'a> Reader<'a> {
                 Ok(Bare::Boolean(value))
             }
             Some(':') => {
-                self.expect(':')?;
+                self.require(':')?;
                 self.take(|next| next.is_ascii_alphanumeric() || "+/=".contains(next));
-                self.expect(':')?;
+                self.require(':')?;
                 Ok(Bare::Other)
             }
             Some(first) if first.is_ascii_alphabetic() || first == '*' => {
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Result<String, HttpSignatureError> {
         let wrong = || malformed("a text of a signature cannot be read");
-        self.expect('"')?;
+        self.require('"')?;
         let (mut text, mut rest) = (String::new(), self.0.char_indices());
         while let Some((at, next)) = rest.next() {
             match next {
